@@ -1,0 +1,1 @@
+"""One thin translation per framework."""

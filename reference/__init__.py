@@ -1,0 +1,21 @@
+"""The semantics of `keras.layers.DepthwiseConv2D`: what it computes, and how accurately it can be computed."""
+
+from depthwise_conformance.reference.bounds import Bounded, Gradients, bounded_gradients, bounded_output
+from depthwise_conformance.reference.config import LayerConfig
+from depthwise_conformance.reference.floats import FORMATS, Arithmetic, expected_arithmetic, narrower_arithmetics
+from depthwise_conformance.reference.geometry import kernel_shape, output_shape, split_shape
+
+__all__ = [
+    "FORMATS",
+    "Arithmetic",
+    "Bounded",
+    "Gradients",
+    "LayerConfig",
+    "bounded_gradients",
+    "bounded_output",
+    "expected_arithmetic",
+    "kernel_shape",
+    "narrower_arithmetics",
+    "output_shape",
+    "split_shape",
+]

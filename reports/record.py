@@ -1,0 +1,100 @@
+"""The only things that reports know: verdicts and records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The judgement of one check on one case."""
+
+    PASS = "pass"
+    IMPRECISE = "imprecise"  # outside the bound, inside that of a narrower arithmetic
+    WRONG_VALUE = "wrong_value"
+    WRONG_SHAPE = "wrong_shape"
+    WRONG_DTYPE = "wrong_dtype"
+    WRONG_SPECIAL = "wrong_special"
+    NOT_DETERMINISTIC = "not_deterministic"
+    IMPURE = "impure"
+    ERROR_MISSING = "error_missing"  # accepted what the documentation refuses
+    ERROR_WRONG = "error_wrong"  # refused, but not as documented
+    REFUSED = "refused"  # raised on a valid case that the target claims to support
+    UNSUPPORTED = "unsupported"  # declared so by the adapter
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    BROKEN = "broken"  # the worker could not start: the environment's fault
+
+    @property
+    def is_discrepancy(self) -> bool:
+        return self not in (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.BROKEN)
+
+
+CHECKS = (
+    "output",
+    "shape",
+    "dtype",
+    "gradient_input",
+    "gradient_kernel",
+    "gradient_bias",
+    "shape_inference",
+    "determinism",
+    "purity",
+    "errors",
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One judged case: a row of `results.parquet`.
+
+    `error` is the worst error in units of its bound (NaN where nothing was measured); `signature` is what tells
+    discrepancies of one target, check and verdict apart (the exception's class and message, the narrower arithmetic,
+    the dtypes); `detail` is the story in words. `arguments` is JSON: the layer's arguments that differ from their
+    defaults. `versions` is "name version" joined by ", ".
+    """
+
+    target: str
+    device: str
+    versions: str
+    check: str
+    verdict: Verdict
+    case: str
+    dtype: str
+    error: float
+    signature: str
+    detail: str
+    arguments: str
+    input_shape: str
+    recipe: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """One distinct discrepancy: a row of `discrepancies.csv`.
+
+    `failing` and `passing` count the run's cases of this target and check; `worst_error` is in units of the bound;
+    `smallest_case` is the id of the shrunk case, kept in `cases/<id>.json`; `replay` is the command that repeats it.
+    `cause`, `condition`, `place` and `known` are empty where nothing is claimed. `detail` tells the smallest case in
+    full: what was expected, what came back.
+    """
+
+    id: str
+    target: str
+    versions: str
+    device: str
+    dtype: str
+    check: str
+    verdict: Verdict
+    cause: str
+    condition: str
+    place: str
+    failing: int
+    passing: int
+    worst_error: float
+    smallest_case: str
+    replay: str
+    known: str
+    signature: str
+    detail: str
