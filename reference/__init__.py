@@ -2,7 +2,13 @@
 
 from depthwise_conformance.reference.bounds import Bounded, Gradients, bounded_gradients, bounded_output
 from depthwise_conformance.reference.config import LayerConfig
-from depthwise_conformance.reference.floats import FORMATS, Arithmetic, expected_arithmetic, narrower_arithmetics
+from depthwise_conformance.reference.floats import (
+    FORMATS,
+    Arithmetic,
+    expected_arithmetic,
+    in_format,
+    narrower_arithmetics,
+)
 from depthwise_conformance.reference.geometry import kernel_shape, output_shape, split_shape
 
 __all__ = [
@@ -14,6 +20,7 @@ __all__ = [
     "bounded_gradients",
     "bounded_output",
     "expected_arithmetic",
+    "in_format",
     "kernel_shape",
     "narrower_arithmetics",
     "output_shape",

@@ -42,7 +42,7 @@ def _exact(p: Array, y: Array) -> Array:
 
 def _sigmoid(p: Array) -> Array:
     e = np.exp(-np.abs(p))
-    return np.where(p >= 0, 1.0, e) / (1.0 + e)
+    return np.asarray(np.where(p >= 0, 1.0, e) / (1.0 + e))
 
 
 def _normal_cdf(p: Array) -> Array:
@@ -64,14 +64,18 @@ ACTIVATIONS: dict[str | None, Activation | None] = {
     "relu6": Activation(
         lambda p: np.clip(p, 0.0, 6.0), lambda p: ((p > 0) & (p < 6)) * 1.0, 1.0, 0.0, (0.0, 6.0), _exact, 0.0
     ),
-    "tanh": Activation(
-        np.tanh, lambda p: 1.0 - np.tanh(p) ** 2, 1.0, 0.77, (), lambda p, y: 12.0 * np.abs(y), SMOOTH
-    ),
+    "tanh": Activation(np.tanh, lambda p: 1.0 - np.tanh(p) ** 2, 1.0, 0.77, (), lambda p, y: 12.0 * np.abs(y), SMOOTH),
     "sigmoid": Activation(
         _sigmoid, lambda p: _sigmoid(p) * _sigmoid(-p), 0.25, 0.0963, (), lambda p, y: np.full_like(p, 12.0), SMOOTH
     ),
     "softplus": Activation(
-        lambda p: np.logaddexp(p, 0.0), _sigmoid, 1.0, 0.25, (), lambda p, y: 8.0 * (1.0 + np.abs(y)), SMOOTH
+        lambda p: np.asarray(np.logaddexp(p, 0.0)),
+        _sigmoid,
+        1.0,
+        0.25,
+        (),
+        lambda p, y: 8.0 * (1.0 + np.abs(y)),
+        SMOOTH,
     ),
     "gelu": Activation(
         lambda p: p * _normal_cdf(p), _gelu_derivative, 1.13, 0.8, (), lambda p, y: 24.0 * np.abs(p), SMOOTH
@@ -92,4 +96,4 @@ def softmax_rounding(p: Array, s: Array) -> Array:
     """The error of evaluating `softmax(p) = s` with unit roundoff u, in units of u: subtraction, exp, sum, division."""
     if p.size == 0:
         return p
-    return s * (p.max(axis=-1, keepdims=True) - p + p.shape[-1] + 12.0)
+    return np.asarray(s * (p.max(axis=-1, keepdims=True) - p + p.shape[-1] + 12.0))

@@ -49,11 +49,16 @@ def expected_arithmetic(dtype: str) -> Arithmetic:
 
 def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     """What may explain a result of this dtype that its own arithmetic does not, the most accurate first."""
-    float32 = Arithmetic("float32 arithmetic", 0.0, "float32", "float32")
-    tf32 = Arithmetic("TF32 products", 2.0**-11, "float32", "float32")
-    halves = tuple(Arithmetic(f"{half} arithmetic", 0.0, half, half) for half in ("float16", "bfloat16"))
-    if dtype == "float64":
-        return (float32, tf32, *halves)
-    if dtype == "float32":
-        return (tf32, *halves)
-    return (Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype),)
+    if dtype in ("float16", "bfloat16"):
+        return (Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype),)
+    products = tuple(
+        Arithmetic(f"{name} products", roundoff, "float32", "float32")
+        for name, roundoff in (("TF32", 2.0**-11), ("bfloat16", 2.0**-8))
+    )
+    wholly = tuple(in_format(half) for half in ("float16", "bfloat16"))
+    return (*products, *wholly) if dtype == "float32" else (in_format("float32"), *products, *wholly)
+
+
+def in_format(dtype: str) -> Arithmetic:
+    """Everything in one format, the arguments too: what a cast to it costs."""
+    return Arithmetic(f"{dtype} arithmetic", FORMATS[dtype].roundoff, dtype, dtype)

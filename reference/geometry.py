@@ -74,7 +74,9 @@ def split_shape(config: LayerConfig, input_shape: Sequence[int]) -> Shape4:
         raise ValueError(f"input shape {tuple(input_shape)} has {len(input_shape)} dimensions; accepted are 4")
     batch, *rest = input_shape
     if batch < 0 or min(rest) < 1:
-        raise ValueError(f"input shape {tuple(input_shape)}: accepted are a batch of 0 or more, other sizes of 1 or more")
+        raise ValueError(
+            f"input shape {tuple(input_shape)}: accepted are a batch of 0 or more, other sizes of 1 or more"
+        )
     height, width, channels = rest if config.channels_last else (rest[1], rest[2], rest[0])
     return batch, height, width, channels
 

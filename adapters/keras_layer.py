@@ -1,0 +1,166 @@
+"""`keras-tensorflow`, `keras-torch`, `keras-jax`: the real keras.layers.DepthwiseConv2D, used as users do."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, ClassVar
+
+from depthwise_conformance.adapters import jax_lax, tensorflow_nn
+from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
+from depthwise_conformance.adapters.translate import versions
+from depthwise_conformance.reference import LayerConfig
+
+
+class KerasLayer(LayerHandle):
+    """A layer that Keras constructed; building and calling it may still raise."""
+
+    def __init__(self, keras: Any, place: str, arguments: Mapping[str, Any]) -> None:
+        self._keras = keras
+        self._place = place
+        self.layer = keras.layers.DepthwiseConv2D(**arguments)
+
+    def __call__(self, x: AnyArray) -> AnyArray:
+        """The layer's own weights, as its initializers made them."""
+        with self._keras.device(self._place):
+            return to_numpy(self._keras, self.layer(x))
+
+
+class KerasAdapter(Adapter):
+    """The layer on one backend. An exception is a finding: the whole layer is documented, so nothing is declined."""
+
+    backend: ClassVar[str]
+    distributions: ClassVar[tuple[str, ...]]
+
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        os.environ["KERAS_BACKEND"] = self.backend
+        tensorflow_nn.prepare()  # Keras may import frameworks besides its backend: on torch, JAX
+        jax_lax.prepare(mode)
+        self._keras: Any = import_module("keras")
+        self._framework: Any = import_module(self.backend)
+        self._place = device.replace("cuda", "gpu")
+        self._last: tuple[LayerConfig, int] | None = None
+        self._layer: Any = None
+
+    def describe(self) -> Description:
+        """The versions are Keras's and the backend's."""
+        return Description(versions("keras", *self.distributions), self._devices())
+
+    def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
+        """The call of a layer to which the weights are assigned."""
+        with self._keras.device(self._place):
+            return to_numpy(self._keras, self._loaded(config, x.shape, kernel, bias)(x))
+
+    def gradients(
+        self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
+    ) -> Gradients:
+        """By the backend's autodiff, through the layer's call."""
+        convert = self._keras.ops.convert_to_tensor
+        with self._keras.device(self._place):
+            layer = self._loaded(config, x.shape, kernel, bias)
+            found = self._differentiate(layer, convert(x), convert(cotangent))
+            arrays = [to_numpy(self._keras, gradient) for gradient in found]
+        return Gradients(arrays[0], arrays[1], arrays[2] if bias is not None else None)
+
+    def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """By the symbolic call that functional models make."""
+        layer = self._construct(config)
+        return tuple(layer(self._keras.KerasTensor(input_shape, config.dtype)).shape)
+
+    def layer(self, arguments: Mapping[str, Any]) -> LayerHandle:
+        """`keras.layers.DepthwiseConv2D(**arguments)`."""
+        return KerasLayer(self._keras, self._place, arguments)
+
+    @abstractmethod
+    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+        """The gradients for the input and the layer's weights, in this order."""
+
+    @abstractmethod
+    def _devices(self) -> tuple[str, ...]:
+        """The devices that the backend finds."""
+
+    def _loaded(self, config: LayerConfig, shape: tuple[int, ...], kernel: AnyArray, bias: AnyArray | None) -> Any:
+        key = (config, kernel.shape[2])
+        if key != self._last:
+            self._last = None
+            self._layer = self._construct(config)
+            self._layer.build(shape)
+            self._last = key
+        self._layer.kernel.assign(kernel)
+        if bias is not None:
+            self._layer.bias.assign(bias)
+        return self._layer
+
+    def _construct(self, config: LayerConfig) -> Any:
+        if max(config.strides) > 1 and max(config.dilation_rate) > 1:
+            raise Unsupported("the layer documents that strides > 1 is incompatible with dilation_rate > 1")
+        # What keras.json could change is said; the weights are assigned, so random ones would be made in vain
+        # (JAX compiles their initializers, for up to a second).
+        said = {"data_format": config.data_format, "dtype": config.dtype}
+        zeros = {"depthwise_initializer": "zeros", "bias_initializer": "zeros"}
+        arguments = config.to_json() | said | zeros
+        arguments.pop("strided_dilation", None)
+        return self._keras.layers.DepthwiseConv2D(**arguments)
+
+
+class KerasTensorFlow(KerasAdapter):
+    """On TensorFlow, eagerly."""
+
+    name: ClassVar[str] = "keras-tensorflow"
+    backend: ClassVar[str] = "tensorflow"
+    distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "tensorflow-cpu")
+
+    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+        with self._framework.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, [x, *(weight.value for weight in layer.trainable_variables)], cotangent)
+
+    def _devices(self) -> tuple[str, ...]:
+        return tensorflow_nn.devices(self._framework)
+
+
+class KerasTorch(KerasAdapter):
+    """On torch, eagerly."""
+
+    name: ClassVar[str] = "keras-torch"
+    backend: ClassVar[str] = "torch"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+        x.requires_grad_()
+        leaves = [x, *(weight.value for weight in layer.trainable_variables)]
+        return self._framework.autograd.grad(layer(x), leaves, cotangent)
+
+    def _devices(self) -> tuple[str, ...]:
+        return ("cpu", *(f"cuda:{index}" for index in range(self._framework.cuda.device_count())))
+
+
+class KerasJax(KerasAdapter):
+    """On JAX, operation by operation; the mode `x64` sets JAX_ENABLE_X64."""
+
+    name: ClassVar[str] = "keras-jax"
+    modes: ClassVar[tuple[str, ...]] = ("x64",)
+    backend: ClassVar[str] = "jax"
+    distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib")
+
+    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+        def call(x: Any, weights: Any) -> Any:
+            return layer.stateless_call(weights, [], x)[0]
+
+        weights = [weight.value for weight in layer.trainable_variables]
+        _, pull = self._framework.vjp(call, x, weights)
+        input_gradient, weight_gradients = pull(cotangent)
+        return [input_gradient, *weight_gradients]
+
+    def _devices(self) -> tuple[str, ...]:
+        return jax_lax.devices(self._framework)
+
+
+def to_numpy(keras: Any, tensor: Any) -> AnyArray:
+    """By Keras's own conversion, which keeps the dtype."""
+    array: AnyArray = keras.ops.convert_to_numpy(tensor)
+    return array

@@ -1,0 +1,140 @@
+"""`onnxruntime`: a model of one Conv node."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+
+from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Unsupported
+from depthwise_conformance.adapters.translate import (
+    declining,
+    device_index,
+    explicit_pads,
+    spatial_sizes,
+    versions,
+    weight_shapes,
+)
+from depthwise_conformance.reference import LayerConfig
+
+OPSET = 20  # the first with Gelu
+IR_VERSION = 9  # the one of its time, so that older runtimes accept the model
+ELEMENT_TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
+OPERATORS = {
+    "relu": "Relu",
+    "relu6": "Clip",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "softplus": "Softplus",
+    "gelu": "Gelu",
+    "softmax": "Softmax",
+}
+BFLOAT16 = "ONNX Runtime's NumPy interface does not carry bfloat16"
+
+
+class OnnxRuntime(Adapter):
+    """A Conv node with one group for each channel, its weights constants of the model, as exporters write it.
+
+    ONNX knows channels_first only: Transpose nodes surround the Conv otherwise. "same" becomes explicit pads, since
+    `auto_pad` is deprecated and refuses dilations.
+    """
+
+    name: ClassVar[str] = "onnxruntime"
+
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        self._onnx: Any = import_module("onnx")
+        self._runtime: Any = import_module("onnxruntime")
+        self._not_implemented = import_module("onnxruntime.capi.onnxruntime_pybind11_state").NotImplemented
+        self._options = self._runtime.SessionOptions()
+        self._options.log_severity_level = 3
+        self._last: tuple[bytes, Any] = (b"", None)
+
+    def describe(self) -> Description:
+        """The devices are the CPU and CUDA's first, where the CUDA provider is built in."""
+        cuda = ("cuda:0",) if "CUDAExecutionProvider" in self._runtime.get_available_providers() else ()
+        return Description(
+            versions("onnxruntime", "onnxruntime-gpu", "onnx"),
+            ("cpu", *cuda),
+            ("float16", "float32", "float64"),
+            {"bfloat16": BFLOAT16, "gradients": "ONNX Runtime computes forwards only"},
+        )
+
+    def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
+        """By a session that is kept as long as the model stays the same."""
+        _decline(config)
+        model = self._model(config, x.shape, kernel, bias).SerializeToString()
+        with declining(self._not_implemented):
+            return np.asarray(self._session(model).run(None, {"x": x})[0])
+
+    def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """By `onnx.shape_inference`, strictly."""
+        _decline(config)
+        kernel_shape, bias_shape = weight_shapes(config, input_shape)
+        bias = None if bias_shape is None else np.zeros(bias_shape, config.dtype)
+        model = self._model(config, input_shape, np.zeros(kernel_shape, config.dtype), bias)
+        inferred = self._onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        dimensions = inferred.graph.output[0].type.tensor_type.shape.dim
+        return tuple(d.dim_value if d.HasField("dim_value") else None for d in dimensions)
+
+    def _session(self, model: bytes) -> Any:
+        if self._last[0] != model:
+            self._last = (model, self._runtime.InferenceSession(model, self._options, providers=self._providers()))
+        return self._last[1]
+
+    def _providers(self) -> list[Any]:
+        if self.device == "cpu":
+            return ["CPUExecutionProvider"]
+        return [("CUDAExecutionProvider", {"device_id": device_index(self.device)}), "CPUExecutionProvider"]
+
+    def _model(
+        self, config: LayerConfig, input_shape: tuple[int | None, ...], kernel: AnyArray, bias: AnyArray | None
+    ) -> Any:
+        helper, element = self._onnx.helper, getattr(self._onnx.TensorProto, ELEMENT_TYPES[config.dtype])
+        dimensions = [f"d{axis}" if size is None else size for axis, size in enumerate(input_shape)]
+        constants = {"w": _to_onnx_kernel(kernel)} | ({} if bias is None else {"b": bias})
+        if config.activation == "relu6":
+            constants |= {"zero": np.array(0, kernel.dtype), "six": np.array(6, kernel.dtype)}
+        graph = helper.make_graph(
+            self._nodes(config, input_shape, kernel.shape[2], bias is not None),
+            "depthwise",
+            [helper.make_tensor_value_info("x", element, dimensions)],
+            [helper.make_tensor_value_info("y", element, None)],
+            [helper.make_tensor(name, element, a.shape, a.tobytes(), raw=True) for name, a in constants.items()],
+        )
+        opsets = [helper.make_opsetid("", OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+    def _nodes(
+        self, config: LayerConfig, input_shape: tuple[int | None, ...], channels: int, biased: bool
+    ) -> list[Any]:
+        rows, columns = explicit_pads(config, *spatial_sizes(config, input_shape))
+        convolution = {
+            "group": channels,
+            "kernel_shape": config.kernel_size,
+            "strides": config.strides,
+            "dilations": config.dilation_rate,
+            "pads": (rows[0], columns[0], rows[1], columns[1]),
+        }
+        steps: list[tuple[str, list[str], dict[str, Any]]] = [("Conv", ["w", "b"] if biased else ["w"], convolution)]
+        if config.channels_last:
+            steps = [("Transpose", [], {"perm": (0, 3, 1, 2)}), *steps, ("Transpose", [], {"perm": (0, 2, 3, 1)})]
+        if config.activation not in (None, "linear"):
+            bounds = ["zero", "six"] if config.activation == "relu6" else []
+            steps.append((OPERATORS[config.activation], bounds, {}))
+        names = ["x", *(f"t{index}" for index in range(1, len(steps))), "y"]
+        return [
+            self._onnx.helper.make_node(operator, [names[index], *others], [names[index + 1]], **attributes)
+            for index, (operator, others, attributes) in enumerate(steps)
+        ]
+
+
+def _decline(config: LayerConfig) -> None:
+    if config.dtype not in ELEMENT_TYPES:
+        raise Unsupported(BFLOAT16)
+
+
+def _to_onnx_kernel(kernel: AnyArray) -> AnyArray:
+    """`(kernel_height, kernel_width, channels, multiplier)` as Conv's `(channels * multiplier, 1, height, width)`."""
+    return kernel.transpose(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2])

@@ -1,0 +1,111 @@
+"""`tensorflow`: tf.nn.depthwise_conv2d."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+
+from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
+from depthwise_conformance.adapters.translate import activate, declining, device_index, versions, weight_shapes
+from depthwise_conformance.reference import LayerConfig
+
+CHANNELS_FIRST = "tf.nn.depthwise_conv2d computes NCHW on GPUs only"
+UNEQUAL_STRIDES = "tf.nn.depthwise_conv2d has one stride for both axes"
+STRIDED_DILATION = "tf.nn.depthwise_conv2d documents that dilations want all strides to be 1"
+
+
+class TensorFlowNN(Adapter):
+    """`tf.nn.depthwise_conv2d` and `tf.nn.bias_add`, eagerly."""
+
+    name: ClassVar[str] = "tensorflow"
+
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        prepare()
+        self._tf: Any = import_module("tensorflow")
+        nn = self._tf.nn
+        self._activations = {
+            "relu": nn.relu,
+            "relu6": nn.relu6,
+            "tanh": nn.tanh,
+            "sigmoid": nn.sigmoid,
+            "softplus": nn.softplus,
+            "gelu": nn.gelu,
+            "softmax": nn.softmax,
+        }
+        self._place = "/CPU:0" if device == "cpu" else f"/GPU:{device_index(device)}"
+
+    def describe(self) -> Description:
+        """The devices are the CPU and the GPUs that TensorFlow finds."""
+        limits = {
+            "data_format='channels_first' on CPU": CHANNELS_FIRST,
+            "unequal strides": UNEQUAL_STRIDES,
+            "strides with dilation": STRIDED_DILATION,
+        }
+        return Description(versions("tensorflow", "tensorflow-cpu"), devices(self._tf), unsupported=limits)
+
+    def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
+        """Eagerly."""
+        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+            return np.asarray(self._apply(config, *self._to_tensors(x, kernel, bias)).numpy())
+
+    def gradients(
+        self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
+    ) -> Gradients:
+        """By `tf.GradientTape`."""
+        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+            *arguments, cotangent_ = self._to_tensors(x, kernel, bias, cotangent)
+            leaves = [leaf for leaf in arguments if leaf is not None]
+            with self._tf.GradientTape() as tape:
+                tape.watch(leaves)
+                y = self._apply(config, *arguments)
+            arrays = [np.asarray(found.numpy()) for found in tape.gradient(y, leaves, cotangent_)]
+        return Gradients(arrays[0], arrays[1], arrays[2] if bias is not None else None)
+
+    def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """By tracing a `tf.function`."""
+        shapes = [shape for shape in (input_shape, *weight_shapes(config, input_shape)) if shape is not None]
+        specs = [self._tf.TensorSpec(shape, config.dtype) for shape in shapes]
+
+        def traced(x: Any, kernel: Any, bias: Any = None) -> Any:
+            return self._apply(config, x, kernel, bias)
+
+        # Without autograph, which would rewrite this adapter's source before it is traced.
+        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+            function = self._tf.function(traced, autograph=False).get_concrete_function(*specs)
+        return tuple(function.output_shapes.as_list())
+
+    def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
+        self._decline(config)
+        layout = "NHWC" if config.channels_last else "NCHW"
+        strides = (1, *config.strides, 1) if config.channels_last else (1, 1, *config.strides)
+        y = self._tf.nn.depthwise_conv2d(x, kernel, strides, config.padding.upper(), layout, config.dilation_rate)
+        if bias is not None:
+            y = self._tf.nn.bias_add(y, bias, layout)
+        return activate(config, self._activations, y)
+
+    def _decline(self, config: LayerConfig) -> None:
+        if not config.channels_last and self.device == "cpu":
+            raise Unsupported(CHANNELS_FIRST)
+        if config.strides[0] != config.strides[1]:
+            raise Unsupported(UNEQUAL_STRIDES)
+        if max(config.strides) > 1 and max(config.dilation_rate) > 1:
+            raise Unsupported(STRIDED_DILATION)
+
+    def _to_tensors(self, *arrays: AnyArray | None) -> list[Any]:
+        return [None if array is None else self._tf.convert_to_tensor(array) for array in arrays]
+
+
+def prepare() -> None:
+    """What TensorFlow reads from the environment when it is imported: less to print, leave to share a GPU's memory."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def devices(tf: Any) -> tuple[str, ...]:
+    """The CPU and the GPUs that TensorFlow finds."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return ("cpu", *(f"cuda:{index}" for index in range(len(gpus))))

@@ -1,0 +1,286 @@
+"""What a check asks of a target, and what it concludes from the answers.
+
+A case becomes a program: the calls that the selected checks need, each made once and shared by them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from depthwise_conformance.case import AnyCase, Case, Data, Refusal
+from depthwise_conformance.data import Arrays, make_arrays
+from depthwise_conformance.judging import (
+    Expectation,
+    Judgement,
+    expect,
+    judge_dtype,
+    judge_inferred,
+    judge_same,
+    judge_shape,
+    judge_values,
+)
+from depthwise_conformance.pool import Outcome
+from depthwise_conformance.protocol import AnyArray, Message
+from depthwise_conformance.reference import output_shape
+from depthwise_conformance.reports.record import Verdict
+
+FORWARD_CHECKS = ("output", "shape", "dtype", "determinism", "purity")
+GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
+SAMPLE = 4  # one case in so many has its gradients repeated and its arguments altered
+Found = Iterator[tuple[str, Judgement]]
+ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
+STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
+LOST = ("crashed", "timed_out")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: its role in the program, the request, and what is expected of it."""
+
+    role: str
+    request: Message
+    expectation: Expectation | None = None
+
+
+def plan(expectation: Expectation, checks: Collection[str], thorough: bool = False) -> tuple[Step, ...]:
+    """The calls for a case. `thorough` asks for what is otherwise asked of one case in `SAMPLE` only."""
+    sampled = thorough or int(expectation.case.id[:8], 16) % SAMPLE == 0
+    return tuple(_steps(expectation, checks, sampled))
+
+
+def refusal_request(case: Refusal) -> Message:
+    """The one call for a refusal."""
+    return _request("construct", json.loads(case.arguments), input_shape=list(case.input_shape))
+
+
+def judge_case(
+    expectation: Expectation, steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], checks: Collection[str]
+) -> Found:
+    """Every selected check's judgement of a case. `outcomes` ends early where the worker was lost."""
+    answers = {step.role: (step, outcome) for step, outcome in zip(steps, outcomes, strict=False)}
+    forward = answers["forward"][1] if "forward" in answers else None
+    if forward is not None:
+        yield from _forward_checks(expectation, forward, answers, checks)
+    if "gradients" in answers and not (forward is not None and _failed(forward) and _failed(answers["gradients"][1])):
+        yield from _gradient_checks(expectation, answers["gradients"][1], checks)
+    if "output_shape" in answers and not (forward is not None and _failed(forward)):
+        yield from _shape_inference(expectation, *answers["output_shape"])
+
+
+def judge_refusal(case: Refusal, outcome: Outcome) -> Judgement:
+    """Whether the layer refused, with the documented class where one is documented."""
+    signature = STRIDED_DILATION if case.documented else case.arguments
+    wanted = case.documented or "an exception"
+    if outcome.kind == "value":
+        detail = f"expected {wanted} for {case.arguments}\n     got an output of shape {outcome.shape}"
+        return Judgement(Verdict.ERROR_MISSING, signature=signature, detail=detail)
+    if outcome.kind != "error":
+        return _without_value(case, outcome)
+    if not case.documented or case.documented in outcome.classes:
+        return Judgement(Verdict.PASS)
+    detail = f"expected {wanted} for {case.arguments}\n     got {outcome.message}"
+    return Judgement(Verdict.ERROR_WRONG, signature=f"{signature}: {outcome.classes[0]}", detail=detail)
+
+
+def _steps(expectation: Expectation, checks: Collection[str], sampled: bool) -> Iterator[Step]:
+    case = expectation.case
+    gradients = not set(checks).isdisjoint(GRADIENT_CHECKS)
+    if not set(checks).isdisjoint(FORWARD_CHECKS):
+        yield Step("forward", _call("forward", expectation), expectation)
+    if "determinism" in checks:
+        yield Step("repeat", _call("forward", expectation), expectation)
+    if gradients:
+        yield Step("gradients", _call("gradients", expectation), expectation)
+    if gradients and "determinism" in checks and sampled:
+        yield Step("repeated gradients", _call("gradients", expectation), expectation)
+    if "purity" in checks and sampled:
+        for role, altered in _alterations(expectation):
+            yield Step(role, _call("forward", altered), altered)
+        if gradients:
+            yield Step("altered gradients", _call("gradients", altered), altered)
+        yield Step("again", _call("forward", expectation), expectation)
+    if "shape_inference" in checks:
+        given = _partly_unknown(case.id, case.input_shape, case.config.channels_last)
+        yield Step("output_shape", _request("output_shape", case.config.to_json(), input_shape=given))
+
+
+def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
+    """The case with other values in one argument after another: what a stale copy of an argument would miss."""
+    case, old = expectation.case, expectation.arrays
+    data = Data(case.data.recipe, (case.data.seed + 1) % 2**64)
+    new = make_arrays(dataclasses.replace(case, data=data))
+    arrays = Arrays(new.x, old.kernel, old.bias, old.cotangent)
+    yield "altered x", expect(case, arrays, with_gradients=False)
+    arrays = dataclasses.replace(arrays, kernel=new.kernel)
+    yield "altered kernel", expect(case, arrays, with_gradients=False)
+    arrays = dataclasses.replace(arrays, bias=new.bias, cotangent=new.cotangent)
+    yield "altered bias", expect(case, arrays, expectation.gradients is not None)
+
+
+def _call(operation: str, expectation: Expectation) -> Message:
+    a = expectation.arrays
+    arrays: dict[str, AnyArray] = {"x": a.x, "kernel": a.kernel}
+    if a.bias is not None:
+        arrays["bias"] = a.bias
+    if operation == "gradients":
+        arrays["cotangent"] = a.cotangent
+    return Message(_request(operation, expectation.case.config.to_json()).header, arrays)
+
+
+def _request(operation: str, arguments: object, **header: object) -> Message:
+    return Message({"type": "run", "operation": operation, "arguments": arguments, **header})
+
+
+def _partly_unknown(case_id: str, shape: tuple[int, ...], channels_last: bool) -> list[int | None]:
+    """The input shape with nothing, the batch, or the batch and the spatial sizes unknown, by the case's id."""
+    unknown: tuple[tuple[int, ...], ...] = ((), (0,), (0, 1, 2) if channels_last else (0, 2, 3))
+    hidden = unknown[int(case_id[-8:], 16) % 3]
+    return [None if axis in hidden else size for axis, size in enumerate(shape)]
+
+
+def _forward_checks(
+    expectation: Expectation, forward: Outcome, answers: dict[str, tuple[Step, Outcome]], checks: Collection[str]
+) -> Found:
+    case = expectation.case
+    if _failed(forward):
+        yield from _spread(FORWARD_CHECKS, checks, _without_value(case, forward))
+        return
+    output = forward.arrays["output"]
+    if "output" in checks:
+        yield "output", judge_values(output, expectation, "output")
+    if "shape" in checks:
+        yield "shape", judge_shape(output, expectation.output)
+    if "dtype" in checks:
+        yield "dtype", judge_dtype(output, case.dtype)
+    if "determinism" in checks and "repeat" in answers:
+        yield "determinism", _determinism(answers)
+    if "purity" in checks:
+        yield "purity", _purity(case, answers)
+
+
+def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:
+    wanted = [check for check in GRADIENT_CHECKS if check != "gradient_bias" or expectation.arrays.bias is not None]
+    if _failed(outcome):
+        yield from _spread(wanted, checks, _without_value(expectation.case, outcome))
+        return
+    for check in wanted:
+        if check in checks:
+            part = check.removeprefix("gradient_")
+            yield check, _judge_gradient(outcome.arrays[part], expectation, part)
+
+
+def _judge_gradient(observed: AnyArray, expectation: Expectation, part: str) -> Judgement:
+    values = judge_values(observed, expectation, part)
+    if values.verdict is not Verdict.PASS:
+        return values
+    dtype = judge_dtype(observed, expectation.case.dtype)
+    return values if dtype.verdict is Verdict.PASS else dtype
+
+
+def _shape_inference(expectation: Expectation, step: Step, outcome: Outcome) -> Found:
+    case = expectation.case
+    if outcome.kind != "value" or outcome.shape is None:
+        yield "shape_inference", _without_value(case, outcome)
+        return
+    given = tuple(step.request.header["input_shape"])
+    yield "shape_inference", judge_inferred(outcome.shape, given, output_shape(case.config, case.input_shape))
+
+
+def _determinism(answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
+    for first, second in (("forward", "repeat"), ("gradients", "repeated gradients")):
+        if second not in answers:
+            continue
+        one, two = answers[first][1], answers[second][1]
+        if one.kind != two.kind:
+            return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"first {_brief(one)}\nthen  {_brief(two)}")
+        for name in one.arrays:
+            same = judge_same(one.arrays[name], two.arrays[name])
+            if same.verdict is not Verdict.PASS:
+                return dataclasses.replace(same, detail=f"{first}: {name}: {same.detail}")
+    return Judgement(Verdict.PASS)
+
+
+def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
+    for role, (_, outcome) in answers.items():
+        if outcome.kind in LOST and role in (*ALTERED, "again"):
+            return _without_value(case, outcome)
+        if outcome.impurities:
+            what = "; ".join(outcome.impurities)
+            return Judgement(Verdict.IMPURE, signature=what, detail=f"the call ({role}) {what}")
+    for role in ALTERED:
+        if role in answers and (stale := _stale(role, *answers[role], answers)) is not None:
+            return stale
+    if "again" in answers and answers["again"][1].kind == "value":
+        first, again = answers["forward"][1].arrays["output"], answers["again"][1].arrays["output"]
+        repeated = answers["repeat"][1].arrays.get("output", first) if "repeat" in answers else first
+        steady = judge_same(first, repeated).verdict is Verdict.PASS
+        if steady and (same := judge_same(first, again)).verdict is not Verdict.PASS:
+            return Judgement(Verdict.IMPURE, signature="depends on earlier calls", detail=same.detail)
+    return Judgement(Verdict.PASS)
+
+
+def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Step, Outcome]]) -> Judgement | None:
+    """A wrong result for altered arguments where the first arguments gave a right one: something was remembered."""
+    original = answers.get("gradients" if role == "altered gradients" else "forward")
+    if outcome.kind != "value" or original is None or original[1].kind != "value" or step.expectation is None:
+        return None
+    for part, array in outcome.arrays.items():
+        first = judge_values(original[1].arrays[part], _expected(original[0]), part)
+        now = judge_values(array, step.expectation, part)
+        if first.verdict is Verdict.PASS and now.verdict in (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE):
+            story = f"right at first, then, with other values in its arguments ({role}), the {part} was wrong:"
+            return Judgement(Verdict.IMPURE, now.error, "stale: depends on earlier calls", f"{story}\n{now.detail}")
+    return None
+
+
+def _expected(step: Step) -> Expectation:
+    assert step.expectation is not None
+    return step.expectation
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.kind != "value"
+
+
+def _spread(names: Collection[str], checks: Collection[str], judgement: Judgement) -> Found:
+    """What has no result is told once, by the first of the selected checks; a missing claim, by each of them."""
+    if judgement.verdict is Verdict.UNSUPPORTED:
+        yield from ((name, judgement) for name in names if name in checks)
+    elif judgement.verdict is Verdict.WRONG_DTYPE and "dtype" in names and "dtype" in checks:
+        yield "dtype", judgement
+    else:
+        yield _carrier(names, checks), judgement
+
+
+def _carrier(names: Collection[str], checks: Collection[str]) -> str:
+    return next(name for name in names if name in checks)
+
+
+def _without_value(case: AnyCase, outcome: Outcome) -> Judgement:
+    """The judgement of a call on a valid case that returned nothing to compare."""
+    text = outcome.message
+    strided_dilation = not isinstance(case, Refusal) and case.config.strided_dilation
+    if outcome.kind == "unsupported":
+        return Judgement(Verdict.UNSUPPORTED, signature=text)
+    if outcome.kind == "error" and strided_dilation:
+        return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
+    if outcome.kind == "error":
+        return Judgement(Verdict.REFUSED, signature=_essence(text), detail=f"raised on a valid case:\n{text}")
+    if outcome.kind == "bad_return":
+        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
+    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
+    return Judgement(verdict, signature=_essence(text), detail=text)
+
+
+def _essence(message: str) -> str:
+    """A message without what differs from case to case, so that one cause has one signature."""
+    first = message.strip().splitlines()[0] if message.strip() else "no message"
+    return re.sub(r"[\[({][^\[\](){}]*[\])}]|0x[0-9a-f]+|\d+", "#", first)[:120]
+
+
+def _brief(outcome: Outcome) -> str:
+    return "a result" if outcome.kind == "value" else f"{outcome.kind}: {outcome.message[:200]}"

@@ -1,0 +1,106 @@
+"""What a run shows on a terminal: progress while it runs, a table at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from depthwise_conformance.plugin import REPORT, RUN
+from depthwise_conformance.reports.record import CHECKS, Verdict
+from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.tables import read_discrepancies, read_results, summarise
+
+
+class RunConsole:
+    """A pytest plugin that shows a run in place of pytest's own reporter: bars while it judges, what fails, a table."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=self._console, transient=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Takes the place of the terminal reporter."""
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Says what is about to be judged, and shows a bar for each target."""
+        run = session.config.stash.get(RUN, None)
+        if run is None or not run.selected:
+            return
+        tasks = {
+            name: self._bars.add_task(name, total=run.engine.planned(checks)) for name, checks in run.selected.items()
+        }
+        checks = len(set().union(*run.selected.values()))
+        self._console.print(
+            f"Judging {len(tasks)} target{'s' * (len(tasks) > 1)} by {checks} check{'s' * (checks > 1)}, "
+            f"{run.options.examples} drawn cases each, seed {run.options.seed}."
+        )
+        run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
+        self._bars.start()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Tells each failure when it is known."""
+        if report.failed:
+            self._console.print(f"\n{report.longreprtext}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Tells what could not be collected."""
+        if report.failed:
+            self._console.print(report.longreprtext)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Tells an error of our own."""
+        self._console.print(str(excrepr))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Tells why the run was ended."""
+        self._bars.stop()
+        self._console.print(f"depthwise-conformance: {excinfo.value or 'interrupted'}")
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """The table and the report's path, on standard output."""
+        self._bars.stop()
+        if REPORT in config.stash:
+            print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
+
+
+def print_summary(folder: Path, console: Console) -> None:
+    """The table of targets by checks of a run folder, what did not run, and where the report is."""
+    console.print(_table(folder))
+    for run in read_runs(folder):
+        for target in run["targets"]:
+            if target["status"] != "judged":
+                console.print(f"{target['target']} {target['status']}: {target['message']}")
+    distinct = len(read_discrepancies(folder))
+    console.print(f"{distinct} distinct discrepanc{'y' if distinct == 1 else 'ies'}. Report: {folder / 'report.html'}")
+
+
+def _table(folder: Path) -> Table:
+    rows = summarise(read_results(folder)).to_dict("records")
+    checks = [check for check in CHECKS if any(row["check"] == check for row in rows)]
+    table = Table(title="Passed of judged cases, by target and check", title_justify="left")
+    table.add_column("target", no_wrap=True)
+    for check in checks:
+        table.add_column(check.replace("_", " "), justify="right")
+    for target in dict.fromkeys(row["target"] for row in rows):
+        cells = {row["check"]: _cell(row) for row in rows if row["target"] == target}
+        table.add_row(str(target), *(cells.get(check, Text("")) for check in checks))
+    return table
+
+
+def _cell(row: Any) -> Text:
+    counts = {verdict: int(row[verdict.value]) for verdict in Verdict}
+    passed = counts[Verdict.PASS]
+    failed = sum(count for verdict, count in counts.items() if verdict.is_discrepancy)
+    if passed + failed == 0:
+        return Text("unsupported", style="dim")
+    return Text(f"{passed}/{passed + failed}", style="red bold" if failed else "green")

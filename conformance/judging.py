@@ -1,0 +1,175 @@
+"""From an observation and an expectation to a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthwise_conformance.case import Case
+from depthwise_conformance.data import Arrays, make_arrays
+from depthwise_conformance.reference import (
+    FORMATS,
+    Arithmetic,
+    Bounded,
+    Gradients,
+    bounded_gradients,
+    bounded_output,
+    expected_arithmetic,
+    in_format,
+    narrower_arithmetics,
+)
+from depthwise_conformance.reports.record import Verdict
+
+AnyArray = NDArray[Any]
+SHOWN = 8  # elements told in full
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its figures: `error` in units of the bound, `signature` and `detail` as in `Record`."""
+
+    verdict: Verdict
+    error: float = math.nan
+    signature: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the reference says of a case, computed once and judged against every target."""
+
+    case: Case
+    arrays: Arrays
+    output: Bounded
+    gradients: Gradients | None
+
+    def part(self, name: str) -> Bounded:
+        """The output, or the gradient called "input", "kernel" or "bias"."""
+        return self.output if name == "output" else _gradient(self.gradients, name)
+
+    def under(self, arithmetic: Arithmetic, name: str) -> Bounded:
+        """The same with the bound of another arithmetic."""
+        a, config = self.arrays, self.case.config
+        if name == "output":
+            return bounded_output(config, a.x, a.kernel, a.bias, arithmetic)
+        return _gradient(bounded_gradients(config, a.x, a.kernel, a.bias, a.cotangent, arithmetic), name)
+
+
+def expect(case: Case, arrays: Arrays, with_gradients: bool = True) -> Expectation:
+    """The expectation of a case under the arithmetic that its dtype has to achieve."""
+    a, arithmetic = arrays, expected_arithmetic(case.dtype)
+    gradients = None
+    if with_gradients:
+        gradients = bounded_gradients(case.config, a.x, a.kernel, a.bias, a.cotangent, arithmetic)
+    return Expectation(case, arrays, bounded_output(case.config, a.x, a.kernel, a.bias, arithmetic), gradients)
+
+
+def expect_case(case: Case, with_gradients: bool = True) -> Expectation:
+    """The same for the case's own arrays."""
+    return expect(case, make_arrays(case), with_gradients)
+
+
+def judge_shape(observed: AnyArray, expected: Bounded) -> Judgement:
+    """Whether the array has the documented shape."""
+    if observed.shape == expected.value.shape:
+        return Judgement(Verdict.PASS)
+    detail = f"expected shape {expected.value.shape}\n     got shape {observed.shape}"
+    return Judgement(Verdict.WRONG_SHAPE, detail=detail)
+
+
+def judge_dtype(observed: AnyArray, dtype: str) -> Judgement:
+    """Whether the array has the layer's dtype."""
+    got = observed.dtype.name
+    if got == dtype:
+        return Judgement(Verdict.PASS)
+    return Judgement(Verdict.WRONG_DTYPE, signature=f"{dtype} -> {got}", detail=f"expected {dtype}\n     got {got}")
+
+
+def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Judgement:
+    """Whether every element is within its bound; if not, which narrower arithmetic would explain it.
+
+    An array of a narrower dtype than the layer's is judged by what its dtype can hold: `judge_dtype` tells the rest.
+    """
+    expected, dtype = expectation.part(part), expectation.case.dtype
+    if (shape := judge_shape(observed, expected)).verdict is not Verdict.PASS:
+        return shape
+    if observed.dtype.name not in FORMATS:
+        return judge_dtype(observed, dtype)
+    if FORMATS[observed.dtype.name].roundoff > FORMATS[dtype].roundoff:
+        expected = expectation.under(in_format(observed.dtype.name), part)
+    values = observed.astype(np.float64)
+    errors = _in_units(values, expected)
+    worst = float(errors.max(initial=0.0))
+    if worst <= 1.0:
+        return Judgement(Verdict.PASS, worst)
+    for arithmetic in narrower_arithmetics(dtype):
+        if _in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
+            story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors)}"
+            return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
+    return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors))
+
+
+def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
+    """Whether a repeated call gave the same bits."""
+    if first.dtype == second.dtype and first.shape == second.shape:
+        if first.tobytes() == second.tobytes():
+            return Judgement(Verdict.PASS)
+        a, b = (array.astype(np.float64).reshape(-1) for array in (first, second))
+        differing = np.flatnonzero(~((a == b) | (np.isnan(a) & np.isnan(b))))
+        lines = [f"{differing.size} of {a.size} elements differ between two calls on the same arguments"]
+        lines += [f"  element {i}: first {a[i]!r}, then {b[i]!r}" for i in differing[:SHOWN]]
+        return Judgement(Verdict.NOT_DETERMINISTIC, detail="\n".join(lines))
+    shapes = f"{first.dtype} {first.shape}, then {second.dtype} {second.shape}"
+    return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"two calls on the same arguments returned {shapes}")
+
+
+def judge_inferred(
+    inferred: tuple[int | None, ...], given: tuple[int | None, ...], expected: tuple[int, ...]
+) -> Judgement:
+    """Whether every size that the target inferred is right; sizes that it leaves open are not wrong."""
+    sizes_agree = all(got is None or got == size for got, size in zip(inferred, expected, strict=False))
+    if len(inferred) == len(expected) and sizes_agree:
+        return Judgement(Verdict.PASS)
+    detail = f"for the input shape {given}\nexpected {expected} (or None where unknown)\n     got {inferred}"
+    return Judgement(Verdict.WRONG_SHAPE, detail=detail)
+
+
+def _gradient(gradients: Gradients | None, name: str) -> Bounded:
+    parts: dict[str, Callable[[Gradients], Bounded | None]] = {
+        "input": lambda g: g.input,
+        "kernel": lambda g: g.kernel,
+        "bias": lambda g: g.bias,
+    }
+    found = None if gradients is None else parts[name](gradients)
+    if found is None:
+        raise ValueError(f"no gradient called {name!r} was computed")
+    return found
+
+
+def _in_units(values: NDArray[np.float64], expected: Bounded) -> NDArray[np.float64]:
+    """Errors in units of their bounds: 0 where anything may come (an infinite bound), infinite for a stray NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = np.abs(values - expected.value) / expected.bound
+    errors[np.isnan(errors)] = np.inf
+    errors[np.isinf(expected.bound)] = 0.0
+    return errors
+
+
+def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64]) -> str:
+    outside = int((errors > 1.0).sum())
+    lines = [f"{outside} of {errors.size} elements are outside their bound", _row("index", "expected", "got", "bound")]
+    lines[1] += "  error/bound"
+    for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
+        index = tuple(int(i) for i in np.unravel_index(flat, errors.shape))
+        figures = (f"{float(array[index]):.9g}" for array in (expected.value, values, expected.bound))
+        lines.append(_row(str(index).replace(" ", ""), *figures) + f"  {float(errors[index]):.3g}")
+    return "\n".join(lines)
+
+
+def _row(index: str, *figures: str) -> str:
+    return f"  {index:<14}" + "".join(f"{figure:>18}" for figure in figures)

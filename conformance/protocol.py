@@ -1,0 +1,92 @@
+"""The frames that parent and worker exchange: data only, nothing is ever unpickled. See docs/protocol.md.
+
+A frame is a prefix (magic, header length, payload length, little-endian), a JSON header and a payload of raw
+arrays. The header's "arrays" gives the name, dtype, shape and offset of each; numbers are little-endian, in C order.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthwise_conformance.data import numpy_dtype
+
+VERSION = 1
+MAGIC = b"DWC1"
+PREFIX = struct.Struct("<4sIQ")
+MAX_HEADER = 1 << 22
+MAX_PAYLOAD = 1 << 32
+ALIGNMENT = 64
+FLOATS = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+DTYPES = frozenset(("bool", *FLOATS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))))
+
+AnyArray = NDArray[Any]
+
+
+class ProtocolError(Exception):
+    """The other side sent what is not a frame."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One frame: a JSON header whose "type" says what it is, and named arrays."""
+
+    header: Mapping[str, Any]
+    arrays: Mapping[str, AnyArray] = field(default_factory=dict)
+
+
+def encode(message: Message) -> list[bytes | memoryview]:
+    """The frame as pieces to be written in turn. Raises ValueError for a dtype that frames do not carry."""
+    entries: list[dict[str, Any]] = []
+    pieces: list[bytes | memoryview] = []
+    offset = 0
+    for name, array in message.arrays.items():
+        flat = _plain(array)
+        entries.append({"name": name, "dtype": flat.dtype.name, "shape": list(array.shape), "offset": offset})
+        pieces.append(flat.reshape(-1).view(np.uint8).data)
+        padding = -flat.nbytes % ALIGNMENT
+        pieces.append(bytes(padding))
+        offset += flat.nbytes + padding
+    header = json.dumps({**message.header, "arrays": entries}).encode()
+    return [PREFIX.pack(MAGIC, len(header), offset) + header, *(piece for piece in pieces if len(piece))]
+
+
+def frame_sizes(prefix: bytes | bytearray) -> tuple[int, int]:
+    """Header and payload length. Raises ProtocolError."""
+    magic, header, payload = PREFIX.unpack_from(prefix)
+    if magic != MAGIC or header > MAX_HEADER or payload > MAX_PAYLOAD:
+        raise ProtocolError(f"not a frame: it begins with {bytes(prefix)!r}")
+    return header, payload
+
+
+def decode(header: bytes | bytearray | memoryview, payload: bytes | bytearray | memoryview) -> Message:
+    """The message of a frame; its arrays are fresh, writable and aligned. Raises ProtocolError."""
+    try:
+        values = json.loads(bytes(header))
+        arrays = {entry["name"]: _read(entry, payload) for entry in values.pop("arrays")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"malformed frame: {error}") from error
+    if not isinstance(values.get("type"), str):
+        raise ProtocolError("malformed frame: no type")
+    return Message(values, arrays)
+
+
+def _plain(array: AnyArray) -> AnyArray:
+    if array.dtype.name not in DTYPES:
+        raise ValueError(f"arrays of dtype {array.dtype} cannot be sent; accepted are {', '.join(sorted(DTYPES))}")
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+
+
+def _read(entry: Mapping[str, Any], payload: bytes | bytearray | memoryview) -> AnyArray:
+    name, shape, offset = entry["dtype"], tuple(entry["shape"]), entry["offset"]
+    if name not in DTYPES or not all(type(size) is int and size >= 0 for size in (*shape, offset)):
+        raise ValueError(f"array entry {entry!r}")
+    array: AnyArray = np.empty(shape, numpy_dtype(name))
+    array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8, array.nbytes, offset)
+    return array

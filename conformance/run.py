@@ -1,0 +1,271 @@
+"""A run and its folder: what was asked for, the engine, and everything that is written down."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import math
+import platform
+import shlex
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from depthwise_conformance.case import AnyCase, Case, canonical
+from depthwise_conformance.engine import Engine, Key, Options, Tally
+from depthwise_conformance.judging import Judgement
+from depthwise_conformance.reports.page import write_page
+from depthwise_conformance.reports.record import CHECKS, Discrepancy
+from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
+from depthwise_conformance.targets import Target, UsageError, open_targets, requests
+
+Progress = Callable[[Target, int], None]
+
+
+RUN = "run.json"
+WRITTEN = ("results.parquet", "results.csv", "discrepancies.csv", "report.html", "junit.xml")
+
+
+class BrokenTargetError(Exception):
+    """A target could not run: the environment's fault."""
+
+
+class NothingJudged(Exception):  # noqa: N818  # not an error: the target claims none of this
+    """A target claims no case of a check; the message says why."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `depthwise-conformance run` and of the pytest plugin."""
+
+    targets: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    checks: tuple[str, ...] = CHECKS
+    device: str = ""
+    examples: int = 400
+    seed: int = 0
+    out: Path = Path("conformance-run")
+    timeout: float = 20.0
+    stop_early: bool = False
+
+    def __post_init__(self) -> None:
+        for check in self.checks:
+            if check not in CHECKS:
+                raise UsageError(f"check {check!r}: accepted are {', '.join(CHECKS)}")
+        for name, value, accepted in (
+            ("examples", self.examples > 0, "1 or more"),
+            ("seed", self.seed >= 0, "0 or more"),
+            ("timeout", self.timeout > 0, "seconds above 0"),
+        ):
+            if not value:
+                raise UsageError(f"--{name} {getattr(self, name)}: accepted are {accepted}")
+
+
+class ConformanceRun:
+    """One run. `verify` judges all of `selected` when first asked, unless `eager` is False (then only what is asked)."""
+
+    def __init__(self, options: RunOptions, eager: bool = True) -> None:
+        self.options = options
+        self.selected: dict[str, set[str]] = {}
+        self.discrepancies: list[Discrepancy] = []
+        self.progress: Progress = lambda target, done: None
+        self._eager = eager
+        self._judged: set[tuple[str, str]] = set()
+        self._started = time.time()
+        self._prepare_folder()
+        self.targets = open_targets(requests(options.targets, options.adapters), options.timeout, options.device)
+        self._check_targets()
+        self._write_description()  # from now on this is a run's folder, whatever ends the run
+        self._writer = RecordWriter(options.out).__enter__()
+        engine_options = Options(options.checks, options.examples, options.seed, stop_early=options.stop_early)
+        self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
+
+    def verify(self, target_name: str, check: str) -> list[Discrepancy]:
+        """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged."""
+        target = next(t for t in self.targets if t.name == target_name)
+        if target.status != "broken" and (target_name, check) not in self._judged:
+            self._evaluate(self.selected if self._eager else {target_name: {check}})
+        if target.status == "broken":
+            raise BrokenTargetError(
+                f"{target.name} could not run, which says nothing of the framework:\n{target.message}"
+            )
+        tally = self.engine.tallies[target_name, check]
+        if tally.reasons and tally.verdicts.total() == tally.reasons.total():
+            raise NothingJudged("unsupported: " + "; ".join(tally.reasons))
+        found = [self._settle(target, check, key) for key in _largest_first(tally)]
+        self.discrepancies += found
+        return found
+
+    @property
+    def complete(self) -> bool:
+        """Whether every selected check judged every case on every target."""
+        wanted = {(name, check) for name, checks in self.selected.items() for check in checks}
+        return wanted <= self._judged and all(target.status == "judged" for target in self.targets)
+
+    def close(self) -> Path:
+        """Ends the workers and writes the folder; the report's path."""
+        for target in self.targets:
+            target.worker.close()
+        self._writer.__exit__(None, None, None)
+        write_discrepancies(self.options.out, self.discrepancies)
+        self._write_description()
+        return write_page(self.options.out)
+
+    def _evaluate(self, selected: Mapping[str, Collection[str]]) -> None:
+        self.engine.evaluate([t for t in self.targets if t.name in selected], selected)
+        if not self.engine.stopped:
+            self._judged |= {(name, check) for name, checks in selected.items() for check in checks}
+        else:
+            self._judged |= set(self.engine.tallies)
+
+    def _settle(self, target: Target, check: str, key: Key) -> Discrepancy:
+        case, judgement = self.engine.shrink(target, check, key)
+        path = self.options.out / "cases" / f"{case.id}.json"
+        path.write_text(json.dumps(case.to_json(), indent=2) + "\n")
+        tally = self.engine.tallies[target.name, check]
+        return _discrepancy(target, check, tally, key, (case, judgement), self._replay(path, target, check))
+
+    def _replay(self, path: Path, target: Target, check: str) -> str:
+        launch = target.worker.launch
+        command = ["depthwise-conformance", "replay", str(path), "--check", check]
+        if launch.adapter.rpartition(":")[0].endswith(".py"):
+            command += ["--adapter", launch.adapter, "--device", launch.device]
+        else:
+            command += ["--target", target.name]
+        return shlex.join(command)
+
+    def _prepare_folder(self) -> None:
+        out = self.options.out
+        try:
+            (out / "cases").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--out {out}: cannot be made a folder ({error.strerror})") from error
+        others = [path.name for path in out.iterdir() if path.name != "cases"]
+        if others and RUN not in others:
+            raise UsageError(
+                f"--out {out}: holds {others[0]!r} and no earlier run; accepted are an earlier run's folder and a new one"
+            )
+        for stale in (*out.glob("cases/*.json"), *(out / name for name in WRITTEN)):
+            stale.unlink(missing_ok=True)
+
+    def _check_targets(self) -> None:
+        broken = [f"{target.name}: {target.message}" for target in self.targets if target.status == "broken"]
+        if not self.targets:
+            asked = f" on device {self.options.device!r}" if self.options.device else ""
+            raise UsageError(
+                f"there is no target{asked}; install a framework: pip install 'depthwise-conformance[torch]'"
+            )
+        if len(broken) == len(self.targets):
+            raise UsageError("no target could start:\n" + "\n".join(broken))
+        names = [target.name for target in self.targets]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            for target in self.targets:
+                target.worker.close()
+            raise UsageError(f"targets {', '.join(doubled)} were asked for twice; give each adapter a name of its own")
+
+    def _write_description(self) -> None:
+        o = self.options
+        content = {
+            "schema": 1,
+            "tool": version("depthwise-conformance"),
+            "started": datetime.datetime.fromtimestamp(self._started, datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self._started, 3),
+            "seed": o.seed,
+            "examples": o.examples,
+            "checks": list(o.checks),
+            "complete": self.complete,
+            "machine": describe_machine(),
+            "options": {"targets": o.targets, "adapters": o.adapters, "device": o.device, "timeout": o.timeout},
+            "targets": [_describe_target(target) for target in self.targets],
+        }
+        (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def tell(found: Discrepancy) -> str:
+    """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it."""
+    software = f" ({found.versions})" if found.versions else ""
+    cases = f"{found.failing} of {found.failing + found.passing} judged cases"
+    worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
+    lines = [f"{found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
+    if found.signature:
+        lines.append(f"  what: {found.signature}")
+    lines.append(f"  smallest case {found.smallest_case}")
+    lines += [f"    {line}" for line in found.detail.splitlines()]
+    return "\n".join([*lines, f"  replay: {found.replay}"])
+
+
+def tell_case(case: AnyCase) -> str:
+    """The case as the call that a user would write."""
+    content = case.to_json()
+    arguments = ", ".join(f"{name}={_literal(value)}" for name, value in content["arguments"].items())
+    shape = tuple(content["input_shape"])
+    data = f", data {case.data.recipe}/{case.data.seed}" if isinstance(case, Case) else ""
+    return f"DepthwiseConv2D({arguments}) on an input of shape {shape}{data}"
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures of a run may depend on."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "packages": {name: version(name) for name in ("numpy", "ml_dtypes", "hypothesis", "pytest")},
+    }
+
+
+def _describe_target(target: Target) -> dict[str, Any]:
+    return {
+        "target": target.name,
+        "device": target.device,
+        "versions": dict(target.versions),
+        "status": target.status,
+        "message": target.message,
+        "cases": target.cases,
+        "seconds": round(target.seconds, 3),
+        "unsupported": dict(target.unsupported),
+    }
+
+
+def _discrepancy(
+    target: Target, check: str, tally: Tally, key: Key, smallest: tuple[AnyCase, Judgement], replay: str
+) -> Discrepancy:
+    verdict, signature = key
+    case, judgement = smallest
+    group = tally.groups[key]
+    worst = [error for error in (group.worst, judgement.error) if not math.isnan(error)]
+    return Discrepancy(
+        id=hashlib.sha256(canonical([target.name, check, verdict, signature]).encode()).hexdigest()[:8],
+        target=target.name,
+        versions=target.version_text,
+        device=target.device,
+        dtype=case.dtype,
+        check=check,
+        verdict=verdict,
+        cause="",
+        condition="",
+        place="",
+        failing=group.failing,
+        passing=tally.passing,
+        worst_error=max(worst, default=math.nan),
+        smallest_case=case.id,
+        replay=replay,
+        known="",
+        signature=signature,
+        detail=f"{tell_case(case)}\n{judgement.detail}",
+    )
+
+
+def _literal(value: object) -> str:
+    return repr(tuple(value) if isinstance(value, list) else value)
+
+
+def _largest_first(tally: Tally) -> list[Key]:
+    return sorted(tally.groups, key=lambda key: -tally.groups[key].failing)

@@ -1,0 +1,187 @@
+"""Hypothesis strategies for cases: what the specification settles, and what it refuses.
+
+Every choice lists the plainest value first, since that is where Hypothesis shrinks to. Spatial sizes are drawn as
+the output's, plus what does not divide, so that sizes just below, at and above a multiple of the stride occur.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from depthwise_conformance.case import Case, Data, Refusal, canonical
+from depthwise_conformance.reference import LayerConfig
+
+Sizes = dict[str, int]
+
+KERNELS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7, 9)
+STEPS = (2, 2, 3, 1, 4, 5)  # strides or dilations, where there are any
+SECOND_STEPS = (0, 0, 0, 0, 1, 2, 3, 4)  # along the width; 0 is "as along the height"
+OUTPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17)
+CHANNELS = (1, 2, 3, 3, 4, 5, 7, 8, 9, 16, 17, 33)  # below, at and above the widths of vector units
+MULTIPLIERS = (1, 1, 1, 1, 2, 2, 3, 4, 5, 6)
+BATCHES = (1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 5, 0)
+KINDS = ("plain", "plain", "plain", "strided", "strided", "strided", "dilated", "dilated", "strided and dilated")
+ACTIVATIONS = (
+    *(None,) * 9,
+    *("linear", "relu", "relu", "relu6", "relu6", "tanh", "sigmoid", "softplus", "gelu", "softmax", "softmax"),
+)
+DTYPES = ("float32", "float32", "float32", "float64", "float16", "bfloat16")
+RECIPES = ("integers", "integers", "uniform", "uniform", "uniform", "cancellation", "cancellation", "wide", "impulses")
+# Sizes made equal on purpose: where a wrong broadcast or transpose hides.
+COINCIDENCES = (
+    *(None,) * 8,
+    ("output_width", "output_height"),
+    ("kernel_width", "kernel_height"),
+    ("channels", "output_height"),
+    ("channels", "output_width"),
+    ("output_width", "channels"),
+    ("output_height", "kernel_height"),
+    ("batch", "channels"),
+    ("batch", "output_height"),
+    ("depth_multiplier", "channels"),
+    ("depth_multiplier", "kernel_width"),
+    ("channels", "kernel_height"),
+    ("output_width", "output_channels"),
+    ("output_height", "output_channels"),
+    ("batch", "output_channels"),
+    ("kernel_height", "stride_height"),
+    ("kernel_width", "stride_width"),
+)
+WORK = 40_000  # multiplications in one forward pass: small, so that thousands of cases run
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Cases whose result the specification settles (and strides with dilation, which only raw operations compute)."""
+    sizes = _limit(_coincide(draw(st.sampled_from(COINCIDENCES)), _draw_sizes(draw)))
+    padding = draw(st.sampled_from(("valid", "same")))
+    data_format = draw(st.sampled_from(("channels_last", "channels_first")))
+    height, width = (
+        _input_size(sizes, axis, padding, draw(st.integers(0, sizes[f"stride_{axis}"] - 1)))
+        for axis in ("height", "width")
+    )
+    strides, dilation = _both(sizes, "stride"), _both(sizes, "dilation")
+    config = LayerConfig(
+        kernel_size=_both(sizes, "kernel"),
+        strides=strides,
+        padding=padding,
+        depth_multiplier=sizes["depth_multiplier"],
+        data_format=data_format,
+        dilation_rate=dilation,
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        use_bias=draw(st.sampled_from((False, True, True))),
+        dtype=draw(st.sampled_from(DTYPES)),
+        strided_dilation=max(strides) > 1 and max(dilation) > 1,
+    )
+    batch, channels = sizes["batch"], sizes["channels"]
+    last = data_format == "channels_last"
+    shape = (batch, height, width, channels) if last else (batch, channels, height, width)
+    return Case(config, shape, Data(draw(st.sampled_from(RECIPES)), draw(st.integers(0, 999))))
+
+
+def refusals() -> st.SearchStrategy[Refusal]:
+    """Arguments that the documentation refuses by name, and arguments outside what it accepts."""
+    return st.one_of(_strided_dilations(), st.sampled_from(OUTSIDE))
+
+
+@st.composite
+def _strided_dilations(draw: st.DrawFn) -> Refusal:
+    """`strides > 1` with `dilation_rate > 1`: the one ValueError that the documentation promises."""
+    step = st.sampled_from((2, 3, 4))
+    arguments = {
+        "kernel_size": draw(st.sampled_from((1, 2, 3))),
+        "strides": draw(step),
+        "dilation_rate": draw(step),
+        "padding": draw(st.sampled_from(("valid", "same"))),
+        "depth_multiplier": draw(st.sampled_from((1, 2))),
+    }
+    return Refusal(canonical(arguments), (1, 16, 16, draw(st.sampled_from((1, 3)))), "ValueError")
+
+
+def _outside(**arguments: Any) -> Refusal:
+    return Refusal(canonical({"kernel_size": 2, **arguments}), (1, 8, 8, 2))
+
+
+OUTSIDE = (
+    *(_outside(padding=value) for value in ("full", "causal", "")),
+    *(_outside(data_format=value) for value in ("channels_middle", "NHWC")),
+    *(_outside(kernel_size=value) for value in (0, -1, [2], [2, 2, 2], [2, 0])),
+    *(_outside(strides=value) for value in (0, -1, [1], [1, 1, 1])),
+    *(_outside(dilation_rate=value) for value in (0, -1, [1], [1, 1, 1])),
+    *(_outside(depth_multiplier=value) for value in (0, -1)),
+    _outside(activation="no_such_activation"),
+)
+
+
+def real_layers() -> tuple[Case, ...]:
+    """Depthwise layers of MobileNet (v1, v2 and v3) at their own sizes."""
+    return (
+        _real((1, 112, 112, 32), 3, 1),
+        _real((1, 112, 112, 64), 3, 2),
+        _real((1, 14, 14, 512), 3, 1),
+        _real((2, 7, 7, 960), 5, 1),
+    )
+
+
+def _real(shape: tuple[int, int, int, int], kernel: int, stride: int) -> Case:
+    config = LayerConfig((kernel, kernel), (stride, stride), padding="same", activation="relu6", use_bias=True)
+    return Case(config, shape, Data("uniform", 1))
+
+
+def _draw_sizes(draw: st.DrawFn) -> Sizes:
+    kind = draw(st.sampled_from(KINDS))
+    sizes = {
+        "kernel_height": draw(st.sampled_from(KERNELS)),
+        "kernel_width": draw(st.sampled_from(KERNELS)),
+        "output_height": draw(st.sampled_from(OUTPUTS)),
+        "output_width": draw(st.sampled_from(OUTPUTS)),
+        "channels": draw(st.sampled_from(CHANNELS)),
+        "depth_multiplier": draw(st.sampled_from(MULTIPLIERS)),
+        "batch": draw(st.sampled_from(BATCHES)),
+    }
+    for step, word in (("stride", "strided"), ("dilation", "dilated")):
+        present = word in kind
+        height = draw(st.sampled_from(STEPS)) if present else 1
+        width = (draw(st.sampled_from(SECOND_STEPS)) or height) if present else 1
+        sizes |= {f"{step}_height": height, f"{step}_width": width}
+    return sizes
+
+
+def _coincide(pair: tuple[str, str] | None, sizes: Sizes) -> Sizes:
+    if pair is None:
+        return sizes
+    known = {**sizes, "output_channels": sizes["channels"] * sizes["depth_multiplier"]}
+    return {**sizes, pair[0]: known[pair[1]]}
+
+
+def _limit(sizes: Sizes) -> Sizes:
+    """Halves the larger extents until the case is small work."""
+    sizes = dict(sizes)
+    while _work(sizes) > WORK:
+        largest = max(("output_height", "output_width", "batch"), key=sizes.__getitem__)
+        if sizes[largest] <= 1:
+            largest = max(("channels", "depth_multiplier", "kernel_height", "kernel_width"), key=sizes.__getitem__)
+        sizes[largest] = max(sizes[largest] // 2, 1)
+    return sizes
+
+
+def _work(sizes: Sizes) -> int:
+    work = max(sizes["batch"], 1)
+    for name in ("kernel_height", "kernel_width", "output_height", "output_width", "channels", "depth_multiplier"):
+        work *= sizes[name]
+    return work
+
+
+def _input_size(sizes: Sizes, axis: str, padding: str, slack: int) -> int:
+    """The input that gives the drawn output: `slack` is how far it is from the size that divides."""
+    output, stride = sizes[f"output_{axis}"], sizes[f"stride_{axis}"]
+    if padding == "same":
+        return output * stride - slack
+    extent = (sizes[f"kernel_{axis}"] - 1) * sizes[f"dilation_{axis}"] + 1
+    return (output - 1) * stride + extent + slack
+
+
+def _both(sizes: Sizes, name: str) -> tuple[int, int]:
+    return sizes[f"{name}_height"], sizes[f"{name}_width"]

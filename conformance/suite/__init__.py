@@ -1,0 +1,1 @@
+"""The conformance suite: ordinary pytest items, one for each target and check."""

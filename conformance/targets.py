@@ -1,0 +1,145 @@
+"""Which targets there are, which were asked for, and the live ones of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.pool import Launch, Worker, WorkerBrokenError
+
+SPELLING = re.compile(r"(?P<name>[^:@]+)(:(?P<mode>[^@]+))?(@(?P<device>.+))?")
+
+
+class UsageError(Exception):
+    """The user asked for what cannot be done; the message says what is accepted."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A target as asked for; `device` is "" for every device that it finds."""
+
+    name: str
+    launch: Launch
+    device: str = ""
+
+
+@dataclass
+class Target:
+    """A target of a run: its worker, and what became of it (`judged`, `broken` or `abandoned`)."""
+
+    name: str
+    device: str
+    worker: Worker
+    versions: Mapping[str, str] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    status: str = "judged"
+    message: str = ""
+    cases: int = 0
+    seconds: float = 0.0
+
+    @property
+    def version_text(self) -> str:
+        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+
+
+def requests(targets: Sequence[str], adapters: Sequence[str]) -> list[Request]:
+    """The targets asked for; without any, every installed one (or the given adapters alone).
+
+    `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`. Raises UsageError.
+    """
+    asked = [_by_name(spelling) for spelling in targets]
+    asked += [Request(location, Launch(location)) for location in adapters]
+    return asked or [_by_name(name) for name in adapter_names() if not missing(name)]
+
+
+def missing(name: str) -> tuple[str, ...]:
+    """The distributions that a built-in target needs and that are not installed."""
+    return tuple(d for d in BUILTIN[name].distributions if not _installed(d)) if name in BUILTIN else ()
+
+
+def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> list[Target]:
+    """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`)."""
+    with ThreadPoolExecutor(max(len(asked), 1)) as pool:
+        first = list(pool.map(lambda request: _open(request, timeout), asked))
+        others = [r for request, target in zip(asked, first, strict=True) for r in _other_devices(request, target)]
+        opened = first + list(pool.map(lambda request: _open(request, timeout), others))
+    kept = [target for target in opened if target.device.startswith(device) or target.status == "broken"]
+    for target in opened:
+        if target not in kept:
+            target.worker.close()
+    return sorted(kept, key=lambda target: _order(target, asked))
+
+
+def _by_name(spelling: str) -> Request:
+    match = SPELLING.fullmatch(spelling)
+    names = adapter_names()
+    if match is None or match["name"] not in names:
+        raise UsageError(f"target {spelling!r}: accepted are {', '.join(names)}, as name[:mode][@device]")
+    if absent := missing(match["name"]):
+        needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
+        raise UsageError(f"target {spelling!r}: {needed}; try: pip install {' '.join(absent)}")
+    launch = Launch(names[match["name"]], mode=match["mode"] or "")
+    return Request(match["name"], launch, match["device"] or "")
+
+
+def _installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _open(request: Request, timeout: float) -> Target:
+    launch = replace(request.launch, device=request.device or "cpu")
+    worker = Worker(launch, timeout)
+    try:
+        hello = worker.start()
+        _check_choice(request, launch, hello)
+    except WorkerBrokenError as error:
+        worker.close()
+        name = _full_name(request.name, launch)
+        return Target(name, launch.device, worker, status="broken", message=str(error))
+    return Target(
+        _full_name(str(hello["name"]), launch),
+        launch.device,
+        worker,
+        hello["versions"],
+        tuple(hello["dtypes"]),
+        tuple(hello["modes"]),
+        tuple(hello["devices"]),
+        hello["unsupported"],
+    )
+
+
+def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) -> None:
+    for what, chosen, offered in (
+        ("mode", launch.mode, ["", *hello["modes"]]),
+        ("device", request.device, ["", *hello["devices"]]),
+    ):
+        if chosen not in offered:
+            raise WorkerBrokenError(f"{what} {chosen!r} is not offered by {request.name}; it has {offered[1:]}")
+
+
+def _full_name(name: str, launch: Launch) -> str:
+    mode = f":{launch.mode}" if launch.mode else ""
+    return f"{name}{mode}@{launch.device}"
+
+
+def _other_devices(request: Request, target: Target) -> Iterator[Request]:
+    if not request.device:
+        yield from (replace(request, device=device) for device in target.devices if device != target.device)
+
+
+def _order(target: Target, asked: Sequence[Request]) -> int:
+    locations = [request.launch.adapter for request in asked]
+    return locations.index(target.worker.launch.adapter)

@@ -1,0 +1,188 @@
+"""The child process in which one target lives: `python -P -m depthwise_conformance.worker`.
+
+Reads frames from standard input and answers on standard output; see docs/protocol.md. Whatever the framework
+prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from depthwise_conformance.adapters.base import Adapter, Gradients, Unsupported
+from depthwise_conformance.adapters.loading import load_adapter
+from depthwise_conformance.protocol import DTYPES, PREFIX, VERSION, AnyArray, Message, decode, encode, frame_sizes
+from depthwise_conformance.reference import LayerConfig
+
+Result = tuple[Mapping[str, Any], Mapping[str, AnyArray]]
+MAX_MESSAGE = 20_000
+
+
+class BadReturnError(Exception):
+    """The adapter returned something that is not what its interface says."""
+
+
+class Server:
+    """Answers `run` messages with an adapter's methods, and watches what they do to their arguments."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._previous: tuple[AnyArray, bytes] | None = None
+        self._operations: dict[str, Callable[[Message], Result]] = {
+            "forward": self._forward,
+            "gradients": self._gradients,
+            "output_shape": self._output_shape,
+            "construct": self._construct,
+        }
+
+    def answer(self, message: Message) -> Message:
+        """The result of one `run` message."""
+        before = {name: array.tobytes() for name, array in message.arrays.items()}
+        start = time.perf_counter()
+        try:
+            header, arrays = self._operations[message.header["operation"]](message)
+        except Unsupported as reason:
+            header, arrays = {"outcome": "unsupported", "message": str(reason)}, {}
+        except BadReturnError as error:
+            header, arrays = {"outcome": "bad_return", "message": str(error)}, {}
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a framework raises is an observation
+            header, arrays = _describe_error(error), {}
+        changed = [name for name, array in message.arrays.items() if array.tobytes() != before[name]]
+        observed = {
+            "type": "result",
+            "seconds": time.perf_counter() - start,
+            "mutated": changed,
+            "shared": [name for name, array in message.arrays.items() if _overlaps(array, arrays.get("output"))],
+            "overwritten": self._overwritten(arrays.get("output")),
+        }
+        return Message({**observed, **header}, arrays)
+
+    def _overwritten(self, output: AnyArray | None) -> bool:
+        """Whether the last output, which its caller may still hold, has changed since it was returned."""
+        changed = self._previous is not None and self._previous[0].tobytes() != self._previous[1]
+        if output is not None:
+            self._previous = (output, output.tobytes())
+        return changed
+
+    def _forward(self, message: Message) -> Result:
+        a = message.arrays
+        output = self._adapter.forward(_config(message), a["x"], a["kernel"], a.get("bias"))
+        return {"outcome": "value"}, {"output": _checked("forward", output)}
+
+    def _gradients(self, message: Message) -> Result:
+        a = message.arrays
+        found = self._adapter.gradients(_config(message), a["x"], a["kernel"], a.get("bias"), a["cotangent"])
+        if not isinstance(found, Gradients):
+            raise BadReturnError(f"gradients returned {_kind(found)}, not Gradients")
+        parts = {"input": found.input, "kernel": found.kernel, "bias": found.bias}
+        wanted = ("input", "kernel", "bias") if "bias" in a else ("input", "kernel")
+        return {"outcome": "value"}, {name: _checked(f"gradients: {name}", parts[name]) for name in wanted}
+
+    def _output_shape(self, message: Message) -> Result:
+        shape: Any = self._adapter.output_shape(_config(message), tuple(message.header["input_shape"]))
+        try:
+            sizes = [None if size is None else int(size) for size in shape]
+        except (TypeError, ValueError):
+            raise BadReturnError(f"output_shape returned {shape!r}, not sizes or None") from None
+        return {"outcome": "value", "shape": sizes}, {}
+
+    def _construct(self, message: Message) -> Result:
+        layer = self._adapter.layer(message.header["arguments"])
+        output = _checked("layer", layer(np.zeros(tuple(message.header["input_shape"]), np.float32)))
+        return {"outcome": "value", "shape": list(output.shape)}, {}
+
+
+def _config(message: Message) -> LayerConfig:
+    return LayerConfig.from_json(message.header["arguments"])
+
+
+def _overlaps(argument: AnyArray, output: AnyArray | None) -> bool:
+    return output is not None and argument.size > 0 and np.may_share_memory(argument, output)
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def _checked(name: str, value: object) -> AnyArray:
+    if not isinstance(value, np.ndarray):
+        raise BadReturnError(f"{name} returned {_kind(value)}, not numpy.ndarray")
+    if value.dtype.name not in DTYPES:
+        raise BadReturnError(f"{name} returned an array of dtype {value.dtype}")
+    return value
+
+
+def _describe_error(error: Exception) -> Mapping[str, Any]:
+    text = "".join(traceback.format_exception_only(error)).strip()
+    classes = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, Exception)]
+    return {"outcome": "error", "classes": classes, "message": text[:MAX_MESSAGE]}
+
+
+def serve(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Answers frames until `stop` or the end of the input."""
+    server = None
+    while (message := _receive(source)) is not None and message.header["type"] != "stop":
+        if message.header["type"] == "start":
+            server, reply = _start(message.header)
+        elif server is not None:
+            reply = server.answer(message)
+        _send(sink, Message({**reply.header, "id": message.header.get("id")}, reply.arrays))
+
+
+def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
+    try:
+        if header["protocol"] != VERSION:
+            raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
+        adapter = load_adapter(header["adapter"])(device=header["device"], mode=header["mode"])
+        description = adapter.describe()
+    except BaseException as error:  # an import may raise anything, SystemExit too: all of it means "cannot start"
+        text = "".join(traceback.format_exception(error)[-3:]).strip()
+        return None, Message({"type": "failed", "message": text[-MAX_MESSAGE:]})
+    started = {
+        "type": "started",
+        "protocol": VERSION,
+        "name": adapter.name,
+        "versions": dict(description.versions),
+        "devices": list(description.devices),
+        "dtypes": list(description.dtypes),
+        "modes": list(adapter.modes),
+        "unsupported": dict(description.unsupported),
+    }
+    return Server(adapter), Message(started)
+
+
+def _receive(source: IO[bytes]) -> Message | None:
+    prefix = source.read(PREFIX.size)
+    if len(prefix) < PREFIX.size:
+        return None
+    header, payload = frame_sizes(prefix)
+    return decode(source.read(header), source.read(payload))
+
+
+def _send(sink: IO[bytes], message: Message) -> None:
+    for piece in encode(message):
+        sink.write(piece)
+    sink.flush()
+
+
+def main() -> None:
+    """Takes the standard streams for frames, and leaves the framework nothing that it could damage."""
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    serve(source, sink)
+
+
+if __name__ == "__main__":
+    main()

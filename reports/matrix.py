@@ -1,0 +1,134 @@
+"""The table of targets by checks, from the summary of the results and the targets of `run.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
+from depthwise_conformance.reports.tables import NOT_JUDGED
+from depthwise_conformance.reports.words import MEANINGS, Meaning
+
+JUDGED = "judged"  # the status, in run.json, of a target with which all went well
+_GRAVEST_FIRST = ("fail", "warn", "broken", "pass", "none")
+
+
+class Subject(NamedTuple):
+    """What is judged: a target, where it ran, in which versions."""
+
+    target: str
+    device: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One count in a cell; `number` is that of the discrepancy to link to, 0 for none."""
+
+    count: int
+    meaning: Meaning
+    number: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One target's results of one check: cases judged, discrepancies among them, the worst error."""
+
+    lines: tuple[Line, ...]
+    judged: int
+    departing: int
+    worst: float
+
+    @property
+    def tone(self) -> str:
+        """That of the gravest line."""
+        tones = {line.meaning.tone for line in self.lines}
+        return next(tone for tone in _GRAVEST_FIRST if tone in tones)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target's results by check; `status` is that of run.json."""
+
+    subject: Subject
+    status: str
+    cells: Mapping[str, Cell]
+
+    @property
+    def judged(self) -> int:
+        """How many cases were judged, over all checks."""
+        return sum(cell.judged for cell in self.cells.values())
+
+    @property
+    def departing(self) -> int:
+        """How many of them are discrepancies."""
+        return sum(cell.departing for cell in self.cells.values())
+
+
+def subject_of(row: Record | Discrepancy) -> Subject:
+    """The subject of a row of the tables."""
+    return _normal(row.target, row.device, row.versions)
+
+
+def build_rows(
+    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], numbers: Mapping[tuple[str, ...], int]
+) -> list[Row]:
+    """A row for every target that has records, and for every other one of run.json.
+
+    `numbers` are those of the discrepancies, by subject, check and verdict.
+    """
+    cells: dict[Subject, dict[str, Cell]] = {}
+    for figures in summary.to_dict("records"):
+        subject = _normal(*(figures[field] for field in Subject._fields))
+        cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, numbers)
+    status = _statuses(runs, cells)
+    return [Row(subject, status.get(subject, ""), cells.get(subject, {})) for subject in sorted({*cells, *status})]
+
+
+def in_order(checks: Iterable[str]) -> tuple[str, ...]:
+    """Checks as CHECKS has them, then others."""
+    return tuple(sorted(checks, key=rank))
+
+
+def rank(check: str) -> tuple[int, str]:
+    """What to sort checks by."""
+    return (CHECKS.index(check) if check in CHECKS else len(CHECKS)), check
+
+
+def _normal(target: str, device: str, versions: str) -> Subject:
+    """The subject with its versions in one order: the files may list them in different ones."""
+    return Subject(target, device, ", ".join(sorted(versions.split(", "))))
+
+
+def _cell(figures: Mapping[Any, Any], subject: Subject, numbers: Mapping[tuple[str, ...], int]) -> Cell:
+    present = sorted((verdict for verdict in Verdict if figures[verdict]), key=lambda verdict: verdict in NOT_JUDGED)
+    lines = tuple(
+        Line(figures[verdict], MEANINGS[verdict], numbers.get((*subject, figures["check"], verdict), 0))
+        for verdict in present
+    )
+    departing = sum(figures[verdict] for verdict in present if verdict.is_discrepancy)
+    return Cell(lines, figures["judged"], departing, figures["worst_error"])
+
+
+def _statuses(runs: Sequence[Mapping[str, Any]], cells: Mapping[Subject, Mapping[str, Cell]]) -> dict[Subject, str]:
+    listed = [target for run in runs for target in run.get("targets", [])]
+    listed.sort(key=lambda target: target.get("status") != JUDGED)  # where runs differ, the trouble is what to show
+    return {_row_of(target, cells): str(target.get("status", "")) for target in listed}
+
+
+def _row_of(target: Mapping[str, Any], cells: Mapping[Subject, Mapping[str, Cell]]) -> Subject:
+    """The row that a target of run.json belongs to; records of a worker that did not start lack what it never told."""
+    versions = ", ".join(f"{name} {version}" for name, version in target.get("versions", {}).items())
+    subject = _normal(str(target["target"]), str(target.get("device", "")), versions)
+    if subject in cells:
+        return subject
+    judged = target.get("status") == JUDGED
+    alike = (
+        other
+        for other, row in cells.items()
+        if other.target == subject.target and any(cell.judged for cell in row.values()) == judged
+    )
+    return next(alike, subject)

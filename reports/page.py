@@ -1,0 +1,77 @@
+"""The page of a run folder: `report.html`, which needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from depthwise_conformance.reports import words
+from depthwise_conformance.reports.view import read_view
+
+PAGE = "report.html"
+REASONS_SHOWN = 200
+_PACKAGE = "depthwise_conformance.reports"
+
+
+def write_page(folder: Path) -> Path:
+    """Writes `report.html` from the other files of a run folder; the same files give the same page.
+
+    Raises ValueError that names the folder and what is missing or malformed.
+    """
+    view = read_view(folder)
+    script = _source("filter.js.jinja")
+    text = _environment().get_template("report.html.jinja").render(view=view, script_hash=_hash(script), **_WORDS)
+    path = folder / PAGE
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+_WORDS: dict[str, Any] = {"meanings": words.MEANINGS, "checks": words.CHECKS, "reasons_shown": REASONS_SHOWN}
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        clip=words.clip,
+        spaced=words.spaced,
+        figure=words.figure,
+        duration=words.duration,
+        share=words.share,
+        json=_json,
+    )
+    environment.globals["counted"] = words.counted
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Every text on its way into the page: nothing in it stays invisible. Escaping comes after."""
+    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _source(name: str) -> str:
+    return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """What the page's policy lets run: this script and no other, should any text ever escape its escaping."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,44 @@
+"""What `run.json` says: of one run, or of several that were merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+RUN = "run.json"
+
+
+def read_runs(folder: Path) -> list[dict[str, Any]]:
+    """The runs of a folder: one, or all that were merged into it.
+
+    Raises ValueError that names the folder when `run.json` is missing or is not what a run writes.
+    """
+    try:
+        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{folder}: {RUN} is missing") from None
+    except ValueError as error:
+        raise ValueError(f"{folder}: {RUN} is not JSON: {error}") from None
+    runs = content["runs"] if isinstance(content, dict) and "runs" in content else [content]
+    if not isinstance(runs, list) or not runs:
+        raise ValueError(f"{folder}: {RUN} has no runs")
+    for run in [content, *runs]:
+        _check(folder, run)
+    return runs
+
+
+def write_runs(folder: Path, runs: Sequence[dict[str, Any]]) -> None:
+    """Writes the `run.json` of a merged folder."""
+    text = json.dumps({"schema": SCHEMA, "runs": list(runs)}, indent=2)
+    (folder / RUN).write_text(text + "\n", encoding="utf-8")
+
+
+def _check(folder: Path, run: Any) -> None:
+    if not isinstance(run, dict) or run.get("schema") != SCHEMA:
+        raise ValueError(f"{folder}: {RUN} is not of schema {SCHEMA}")
+    targets = run.get("targets", [])
+    if not isinstance(targets, list) or not all(isinstance(entry, dict) and "target" in entry for entry in targets):
+        raise ValueError(f"{folder}: {RUN} has a malformed list of targets")

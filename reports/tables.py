@@ -1,0 +1,239 @@
+"""The tables of a run folder: `results.parquet` and `results.csv`, `discrepancies.csv`, their summary, their union."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from depthwise_conformance.reports.cells import columns, decode, encode_row, storable
+from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
+from depthwise_conformance.reports.runs import read_runs, write_runs
+
+RESULTS = "results.parquet"
+RESULTS_CSV = "results.csv"
+DISCREPANCIES = "discrepancies.csv"
+GROUP_ROWS = 10_000
+GROUP_CHARACTERS = 64_000_000  # a row group's worth of long messages, should every row bring one
+
+# A case's seed is any number of 64 bits.
+_ARROW = {str: pa.string(), Verdict: pa.string(), float: pa.float64(), int: pa.uint64()}
+_COLUMNS = columns(Record)
+SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in _COLUMNS.items()])
+# Few distinct values in many rows: read as categories. The others differ from row to row.
+CATEGORIES = ["target", "device", "versions", "check", "verdict", "dtype", "recipe"]
+NOT_JUDGED = [Verdict.UNSUPPORTED.value, Verdict.BROKEN.value]
+
+
+class RecordWriter:
+    """Streams records to `results.parquet` and `results.csv`: a context manager, to be written from any thread.
+
+    Memory stays flat: rows leave by the group. Leaving the context completes both files, whatever ended the run.
+    The CSV file guards text against spreadsheets (see `cells`); the Parquet file has it as it was.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._rows: list[Record] = []
+        self._characters = 0
+        self._files = ExitStack()
+        self._open = False
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            text = stack.enter_context((self._folder / RESULTS_CSV).open("w", encoding="utf-8", newline=""))
+            self._csv = csv.writer(text)
+            self._csv.writerow(_COLUMNS)
+            self._parquet = stack.enter_context(
+                pq.ParquetWriter(self._folder / RESULTS, SCHEMA, compression="zstd", use_dictionary=True)
+            )
+            self._files = stack.pop_all()
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock, self._files:
+            self._open = False
+            self._flush()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Takes records in; they reach the files with their row group. Raises ValueError outside of the context."""
+        with self._lock:
+            if not self._open:
+                raise ValueError(f"{self._folder}: the writer is not open")
+            for record in records:
+                self._rows.append(record)
+                self._characters += len(record.detail) + len(record.signature)
+                if len(self._rows) >= GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
+                    self._flush()
+
+    def _flush(self) -> None:
+        rows, self._rows, self._characters = self._rows, [], 0
+        if rows:
+            self._parquet.write_table(_table(rows))
+            self._csv.writerows(encode_row(row, _COLUMNS) for row in rows)
+
+
+def read_results(folder: Path) -> pd.DataFrame:
+    """All records of a run, a column for every field. Raises ValueError that names the folder and what is wrong."""
+    with _results(folder, read_dictionary=CATEGORIES) as file:
+        frame: pd.DataFrame = file.read().to_pandas()
+    return frame
+
+
+def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
+    """One row for every target and check (or other `by`): how many of each verdict, `judged`, `worst_error`.
+
+    `judged` counts the cases that were: neither `unsupported` nor `broken`. `worst_error` is in units of the bound,
+    NaN where nothing was measured.
+    """
+    keys = list(by)
+    sizes = results.groupby([*keys, "verdict"], observed=True).size().reset_index(name="size")
+    counts = sizes.astype({"verdict": str}).pivot(index=keys, columns="verdict", values="size")
+    counts = counts.reindex(columns=[verdict.value for verdict in Verdict]).fillna(0).astype("int64")
+    counts["judged"] = counts.drop(columns=NOT_JUDGED).sum(axis=1)
+    counts["worst_error"] = results.groupby(keys, observed=True)["error"].max()
+    table = counts.rename_axis(columns=None).reset_index().astype(dict.fromkeys(keys, str))
+    return table.sort_values(keys, key=_order, ignore_index=True)
+
+
+def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
+    """Writes `discrepancies.csv`, a column for every field; text is guarded against spreadsheets (see `cells`)."""
+    names = columns(Discrepancy)
+    with (folder / DISCREPANCIES).open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(names)
+        writer.writerows(encode_row(discrepancy, names) for discrepancy in discrepancies)
+
+
+def read_discrepancies(folder: Path) -> list[Discrepancy]:
+    """What `write_discrepancies` wrote. Raises ValueError that names the folder and what is wrong."""
+    kinds = columns(Discrepancy)
+    if not (path := folder / DISCREPANCIES).is_file():
+        raise ValueError(f"{folder}: {DISCREPANCIES} is missing")
+    try:
+        # pandas, because the csv module refuses cells of more than 128 KiB; its limit is global.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if list(table.columns) != list(kinds):
+            raise ValueError(f"the columns are {list(table.columns)}, not {list(kinds)}")
+        return [_discrepancy(row, kinds) for row in table.itertuples(index=False, name=None)]
+    except ValueError as error:
+        raise ValueError(f"{folder}: {DISCREPANCIES} is malformed: {error}") from None
+
+
+def merge(folders: Sequence[Path], out: Path) -> None:
+    """Joins run folders into one: results, discrepancies, cases, scripts, and `run.json` as a list of runs.
+
+    A discrepancy that several runs of one target found becomes one, its counts added. Raises ValueError that names
+    the folder and what is missing or malformed, before anything is written.
+    """
+    if out.resolve() in [folder.resolve() for folder in folders]:
+        raise ValueError(f"{out}: is one of the folders to merge")
+    runs = [run for folder in folders for run in read_runs(folder)]
+    found = [discrepancy for folder in folders for discrepancy in read_discrepancies(folder)]
+    for folder in folders:
+        _results(folder).close()
+    passed = _copy_results(folders, out)
+    write_discrepancies(out, _join(found, passed))
+    for folder in folders:
+        _copy_new(folder, out, "cases/*.json")
+        _copy_new(folder, out, "repro/*.py")
+    write_runs(out, runs)
+
+
+def _table(rows: Sequence[Record]) -> Any:
+    values = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
+    for name, kind in _COLUMNS.items():
+        if kind in (str, Verdict):
+            values[name] = [storable(str(value)) for value in values[name]]
+    return pa.table(values, schema=SCHEMA)
+
+
+def _results(folder: Path, **options: Any) -> Any:
+    """The results, opened; their columns are those of Record."""
+    try:
+        file = pq.ParquetFile(folder / RESULTS, **options)
+    except FileNotFoundError:
+        raise ValueError(f"{folder}: {RESULTS} is missing") from None
+    except pa.ArrowException as error:
+        raise ValueError(f"{folder}: {RESULTS} is not a complete Parquet file: {error}") from None
+    if file.schema.names != SCHEMA.names:
+        file.close()
+        raise ValueError(f"{folder}: {RESULTS} has the columns {file.schema.names}, not {SCHEMA.names}")
+    return file
+
+
+def _order(column: pd.Series[Any]) -> pd.Series[Any]:
+    """What to sort a column by: checks as CHECKS has them, then others; anything else by its text."""
+    if column.name != "check":
+        return column
+    rank = {check: place for place, check in enumerate(CHECKS)}
+    return column.map(lambda check: f"{rank.get(check, len(CHECKS)):03}{check}")
+
+
+def _discrepancy(row: Iterable[str], kinds: dict[str, type]) -> Discrepancy:
+    return Discrepancy(*(decode(cell, kind) for cell, kind in zip(row, kinds.values(), strict=True)))
+
+
+def _copy_results(folders: Sequence[Path], out: Path) -> Counter[tuple[str, ...]]:
+    """Copies all records; counts the passes of every target and check."""
+    passed: Counter[tuple[str, ...]] = Counter()
+    with RecordWriter(out) as writer:
+        for folder in folders:
+            for records in _batches(folder):
+                writer.write(records)
+                passed.update(_place(record) for record in records if record.verdict is Verdict.PASS)
+    return passed
+
+
+def _batches(folder: Path) -> Iterator[list[Record]]:
+    with _results(folder) as file:
+        for batch in file.iter_batches(batch_size=GROUP_ROWS):
+            yield [Record(**{**row, "verdict": Verdict(row["verdict"])}) for row in batch.to_pylist()]
+
+
+def _place(row: Record | Discrepancy) -> tuple[str, ...]:
+    return row.target, row.device, row.versions, row.check
+
+
+def _join(found: Iterable[Discrepancy], passed: Counter[tuple[str, ...]]) -> list[Discrepancy]:
+    joined: dict[tuple[str, ...], Discrepancy] = {}
+    for one in found:
+        key = (one.id, *_place(one), one.dtype, one.verdict, one.signature)
+        joined[key] = _add(joined[key], one) if key in joined else one
+    # A run without the discrepancy has cases that pass, too.
+    return [replace(one, passing=max(one.passing, passed[_place(one)])) for one in joined.values()]
+
+
+def _add(one: Discrepancy, other: Discrepancy) -> Discrepancy:
+    return replace(
+        one,
+        failing=one.failing + other.failing,
+        passing=one.passing + other.passing,
+        worst_error=float(np.fmax(one.worst_error, other.worst_error)),
+    )
+
+
+def _copy_new(folder: Path, out: Path, pattern: str) -> None:
+    """Copies files of which `out` has none of that name: they are named after their content."""
+    for path in sorted(folder.glob(pattern)):
+        copy = out / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(path, copy)

@@ -1,0 +1,145 @@
+"""What the page shows, computed from the files of a run folder; every number comes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from depthwise_conformance.reports import words
+from depthwise_conformance.reports.cases import CaseText, file_of, read_case
+from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
+from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.tables import read_discrepancies, read_results, summarise
+
+_KEYS = [*Subject._fields, "reason"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One discrepancy with all that is told of it; `script` is its path in the folder, empty where there is none."""
+
+    number: int
+    discrepancy: Discrepancy
+    title: str
+    meaning: words.Meaning
+    case: CaseText | None
+    script: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why cases of a target were not judged, and how many."""
+
+    subject: Subject
+    reason: str
+    checks: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything on the page."""
+
+    runs: Sequence[Mapping[str, Any]]
+    checks: Sequence[str]
+    rows: Sequence[Row]
+    entries: Sequence[Entry]
+    unsupported: Sequence[Reason]
+    broken: Sequence[Reason]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run got to its end."""
+        return all(run.get("complete") is True for run in self.runs)
+
+    @property
+    def not_judged(self) -> int:
+        """How many targets have no judgement at all."""
+        return sum(not row.judged for row in self.rows)
+
+    @property
+    def troubled(self) -> list[Mapping[str, Any]]:
+        """The targets of run.json with which not all went well."""
+        return [one for run in self.runs for one in run.get("targets", []) if one.get("status") != JUDGED]
+
+    @property
+    def unexplained(self) -> int:
+        """How many cases fail checks of which there is no entry."""
+        told = {(subject_of(entry.discrepancy), entry.discrepancy.check) for entry in self.entries}
+        cells = (((row.subject, check), cell) for row in self.rows for check, cell in row.cells.items())
+        return sum(cell.departing for place, cell in cells if place not in told)
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        judged = [row for row in self.rows if row.judged]
+        if not judged:
+            return "Nothing was judged."
+        departing = sum(row.departing > 0 for row in judged)
+        verb = "departs" if departing <= 1 else "depart"
+        found = words.counted(len(self.entries), "distinct discrepancy", "distinct discrepancies")
+        cases = words.counted(sum(row.judged for row in judged), "judgement")
+        targets = words.counted(len(judged), "target")
+        return f"{departing or 'None'} of {targets} {verb} from the documentation: {found} in {cases}."
+
+
+def read_view(folder: Path) -> View:
+    """Reads a run folder. Raises ValueError that names it and what is missing or malformed."""
+    runs, results = read_runs(folder), read_results(folder)
+    entries = _entries(folder, read_discrepancies(folder))
+    summary = summarise(results, by=(*Subject._fields, "check"))
+    return View(
+        runs=runs,
+        checks=in_order({*summary["check"], *(check for run in runs for check in run.get("checks", []))}),
+        rows=build_rows(summary, runs, _numbers(entries)),
+        entries=entries,
+        unsupported=_reasons(results, Verdict.UNSUPPORTED),
+        broken=_reasons(results, Verdict.BROKEN),
+    )
+
+
+def _entries(folder: Path, discrepancies: Sequence[Discrepancy]) -> list[Entry]:
+    """The discrepancies as the table has them: by target and check, those already known last."""
+    verdicts = list(Verdict)
+
+    def order(one: Discrepancy) -> tuple[object, ...]:
+        return bool(one.known), subject_of(one), rank(one.check), verdicts.index(one.verdict), one.id
+
+    return [_entry(folder, number, one) for number, one in enumerate(sorted(discrepancies, key=order), start=1)]
+
+
+def _entry(folder: Path, number: int, one: Discrepancy) -> Entry:
+    return Entry(
+        number=number,
+        discrepancy=one,
+        title=words.title(one.check, one.verdict),
+        meaning=words.MEANINGS[one.verdict],
+        case=read_case(folder, one.smallest_case),
+        script=f"repro/{one.id}.py" if file_of(folder, "repro", one.id, ".py") else "",
+    )
+
+
+def _numbers(entries: Sequence[Entry]) -> dict[tuple[str, ...], int]:
+    """The first entry of every subject, check and verdict."""
+    numbers: dict[tuple[str, ...], int] = {}
+    for entry in entries:
+        one = entry.discrepancy
+        numbers.setdefault((*subject_of(one), one.check, one.verdict), entry.number)
+    return numbers
+
+
+def _reasons(results: pd.DataFrame, verdict: Verdict) -> list[Reason]:
+    """Why records have that verdict, by target: the most frequent first."""
+    chosen = results[results["verdict"] == verdict.value].astype(dict.fromkeys([*Subject._fields, "check"], str))
+    chosen = chosen.assign(reason=chosen["signature"].where(chosen["signature"] != "", chosen["detail"]))
+    grouped = chosen.groupby(_KEYS, as_index=False).agg(checks=("check", "unique"), count=("check", "size"))
+    reasons = [
+        Reason(Subject(*(row[key] for key in Subject._fields)), row["reason"], in_order(row["checks"]), row["count"])
+        for row in grouped.to_dict("records")
+    ]
+    return sorted(reasons, key=lambda one: (one.subject, -one.count, one.reason))
