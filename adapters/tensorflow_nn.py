@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
-from depthwise_conformance.adapters.translate import activate, declining, device_index, versions, weight_shapes
+from depthwise_conformance.adapters.translate import activate, device_index, versions, weight_shapes
 from depthwise_conformance.reference import LayerConfig
 
-CHANNELS_FIRST = "tf.nn.depthwise_conv2d computes NCHW on GPUs only"
-UNEQUAL_STRIDES = "tf.nn.depthwise_conv2d has one stride for both axes"
 STRIDED_DILATION = "tf.nn.depthwise_conv2d documents that dilations want all strides to be 1"
+LIMITS = {  # where oneDNN does not take the operation over
+    "unequal strides": "Current implementation only supports equal length strides in the row and column dimensions.",
+    "data_format='channels_first' on CPU": "Depthwise convolution on CPU is only supported for NHWC format",
+}
 
 
 class TensorFlowNN(Adapter):
@@ -40,23 +44,19 @@ class TensorFlowNN(Adapter):
 
     def describe(self) -> Description:
         """The devices are the CPU and the GPUs that TensorFlow finds."""
-        limits = {
-            "data_format='channels_first' on CPU": CHANNELS_FIRST,
-            "unequal strides": UNEQUAL_STRIDES,
-            "strides with dilation": STRIDED_DILATION,
-        }
+        limits = {"strides with dilation": STRIDED_DILATION, **LIMITS}
         return Description(versions("tensorflow", "tensorflow-cpu"), devices(self._tf), unsupported=limits)
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """Eagerly."""
-        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+        with self._declining(), self._tf.device(self._place):
             return np.asarray(self._apply(config, *self._to_tensors(x, kernel, bias)).numpy())
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
         """By `tf.GradientTape`."""
-        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+        with self._declining(), self._tf.device(self._place):
             *arguments, cotangent_ = self._to_tensors(x, kernel, bias, cotangent)
             leaves = [leaf for leaf in arguments if leaf is not None]
             with self._tf.GradientTape() as tape:
@@ -74,12 +74,13 @@ class TensorFlowNN(Adapter):
             return self._apply(config, x, kernel, bias)
 
         # Without autograph, which would rewrite this adapter's source before it is traced.
-        with declining(self._tf.errors.UnimplementedError), self._tf.device(self._place):
+        with self._declining(), self._tf.device(self._place):
             function = self._tf.function(traced, autograph=False).get_concrete_function(*specs)
         return tuple(function.output_shapes.as_list())
 
     def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
-        self._decline(config)
+        if max(config.strides) > 1 and max(config.dilation_rate) > 1:
+            raise Unsupported(STRIDED_DILATION)
         layout = "NHWC" if config.channels_last else "NCHW"
         strides = (1, *config.strides, 1) if config.channels_last else (1, 1, *config.strides)
         y = self._tf.nn.depthwise_conv2d(x, kernel, strides, config.padding.upper(), layout, config.dilation_rate)
@@ -87,13 +88,16 @@ class TensorFlowNN(Adapter):
             y = self._tf.nn.bias_add(y, bias, layout)
         return activate(config, self._activations, y)
 
-    def _decline(self, config: LayerConfig) -> None:
-        if not config.channels_last and self.device == "cpu":
-            raise Unsupported(CHANNELS_FIRST)
-        if config.strides[0] != config.strides[1]:
-            raise Unsupported(UNEQUAL_STRIDES)
-        if max(config.strides) > 1 and max(config.dilation_rate) > 1:
-            raise Unsupported(STRIDED_DILATION)
+    @contextmanager
+    def _declining(self) -> Iterator[None]:
+        """What TensorFlow says that it has no kernel for, one such message being spelled as an InvalidArgumentError."""
+        errors = self._tf.errors
+        try:
+            yield
+        except (errors.UnimplementedError, errors.InvalidArgumentError) as error:
+            if isinstance(error, errors.UnimplementedError) or LIMITS["unequal strides"] in str(error):
+                raise Unsupported(str(error)) from error
+            raise
 
     def _to_tensors(self, *arrays: AnyArray | None) -> list[Any]:
         return [None if array is None else self._tf.convert_to_tensor(array) for array in arrays]

@@ -38,17 +38,21 @@ class Case:
 
     @property
     def dtype(self) -> str:
+        """The layer's dtype, which its arrays have too."""
         return self.config.dtype
 
     @property
     def channels(self) -> int:
+        """The number of input channels."""
         return split_shape(self.config, self.input_shape)[3]
 
     @functools.cached_property
     def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
         return _identify(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
         return {
             "schema": SCHEMA,
             "arguments": self.config.to_json(),
@@ -74,9 +78,11 @@ class Refusal:
 
     @functools.cached_property
     def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
         return _identify(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
         return {
             "schema": SCHEMA,
             "arguments": json.loads(self.arguments),

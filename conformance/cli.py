@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser, names: Sequence[str] | dict[str, object]) -> None:
+def _add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     for name in names:
         parser.add_argument(name, **plugin.OPTIONS[name])
 

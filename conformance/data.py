@@ -99,7 +99,7 @@ def _cancellation(role: str, bits: Bits) -> Floats:
 def _impulses(role: str, bits: Bits) -> Floats:
     """An input of zeros and a few ones, so that the output shows where each tap went; the rest whole numbers."""
     if role == "x":
-        return (bits % np.uint64(8) == 0).astype(np.float64)
+        return np.asarray(bits % np.uint64(8) == 0, dtype=np.float64)
     return _integers(role, bits)
 
 

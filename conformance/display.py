@@ -14,7 +14,7 @@ from rich.text import Text
 from depthwise_conformance.plugin import REPORT, RUN
 from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results, summarise
+from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
 
 
 class RunConsole:
@@ -85,7 +85,7 @@ def print_summary(folder: Path, console: Console) -> None:
 
 
 def _table(folder: Path) -> Table:
-    rows = summarise(read_results(folder)).to_dict("records")
+    rows = summarise_folder(folder).to_dict("records")
     checks = [check for check in CHECKS if any(row["check"] == check for row in rows)]
     table = Table(title="Passed of judged cases, by target and check", title_justify="left")
     table.add_column("target", no_wrap=True)

@@ -50,6 +50,7 @@ class Group:
     block: int = -1
 
     def add(self, case: AnyCase, judgement: Judgement, block: int) -> None:
+        """Counts a failing case; `block` is where it was drawn, negative where it was not drawn."""
         self.failing += 1
         self.worst = float(max(judgement.error, self.worst)) if self.worst == self.worst else judgement.error
         if self.first is None and isinstance(case, Case) and block >= 0:
@@ -68,6 +69,7 @@ class Tally:
     worst: float = 0.0
 
     def add(self, case: AnyCase, judgement: Judgement, block: int) -> None:
+        """Counts a judgement, and keeps what a discrepancy is told by."""
         self.verdicts[judgement.verdict] += 1
         if judgement.error > self.worst:
             self.worst = judgement.error
@@ -78,6 +80,7 @@ class Tally:
 
     @property
     def passing(self) -> int:
+        """How many cases passed."""
         return self.verdicts[Verdict.PASS]
 
 

@@ -23,6 +23,7 @@ PREFIX = struct.Struct("<4sIQ")
 MAX_HEADER = 1 << 22
 MAX_PAYLOAD = 1 << 32
 ALIGNMENT = 64
+JOINED = 1 << 16  # a small frame is written at once: system calls cost more than the copy
 FLOATS = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 DTYPES = frozenset(("bool", *FLOATS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))))
 
@@ -54,7 +55,8 @@ def encode(message: Message) -> list[bytes | memoryview]:
         pieces.append(bytes(padding))
         offset += flat.nbytes + padding
     header = json.dumps({**message.header, "arrays": entries}).encode()
-    return [PREFIX.pack(MAGIC, len(header), offset) + header, *(piece for piece in pieces if len(piece))]
+    frame = [PREFIX.pack(MAGIC, len(header), offset) + header, *(piece for piece in pieces if len(piece))]
+    return [b"".join(frame)] if offset < JOINED else frame
 
 
 def frame_sizes(prefix: bytes | bytearray) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class BrokenTargetError(Exception):
     """A target could not run: the environment's fault."""
 
 
-class NothingJudged(Exception):  # noqa: N818  # not an error: the target claims none of this
+class NothingJudged(Exception):
     """A target claims no case of a check; the message says why."""
 
 
@@ -68,7 +68,7 @@ class RunOptions:
 
 
 class ConformanceRun:
-    """One run. `verify` judges all of `selected` when first asked, unless `eager` is False (then only what is asked)."""
+    """One run. `verify` judges all of `selected` when first asked; without `eager`, only what it is asked for."""
 
     def __init__(self, options: RunOptions, eager: bool = True) -> None:
         self.options = options
@@ -143,14 +143,14 @@ class ConformanceRun:
     def _prepare_folder(self) -> None:
         out = self.options.out
         try:
+            others = [path.name for path in out.iterdir()] if out.exists() else []
+            if others and RUN not in others:
+                raise UsageError(
+                    f"--out {out}: holds {others[0]!r} but no run; accepted are a run's and a new folder"
+                )
             (out / "cases").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--out {out}: cannot be made a folder ({error.strerror})") from error
-        others = [path.name for path in out.iterdir() if path.name != "cases"]
-        if others and RUN not in others:
-            raise UsageError(
-                f"--out {out}: holds {others[0]!r} and no earlier run; accepted are an earlier run's folder and a new one"
-            )
         for stale in (*out.glob("cases/*.json"), *(out / name for name in WRITTEN)):
             stale.unlink(missing_ok=True)
 

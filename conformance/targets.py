@@ -48,6 +48,7 @@ class Target:
 
     @property
     def version_text(self) -> str:
+        """The versions as `Record` has them."""
         return ", ".join(f"{name} {version}" for name, version in self.versions.items())
 
 

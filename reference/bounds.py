@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bounded:
-    """A float64 `value` and the `bound` on the error of an honest result, elementwise; infinite where it may overflow."""
+    """A float64 `value` and the `bound` on the error of an honest result, infinite where it may overflow."""
 
     value: Array
     bound: Array

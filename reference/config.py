@@ -62,6 +62,7 @@ class LayerConfig:
 
     @property
     def channels_last(self) -> bool:
+        """Whether channels are the last dimension of inputs and outputs."""
         return self.data_format == "channels_last"
 
     def to_json(self) -> dict[str, Any]:

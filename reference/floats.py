@@ -30,7 +30,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How an implementation computes: inputs rounded to `inputs`, sums kept in `accumulator`, stages stored in `storage`.
+    """How results come about: inputs rounded to `inputs`, sums kept in `accumulator`, stages stored in `storage`.
 
     `inputs` is a unit roundoff (0 where products see the arguments as they are); the others name formats.
     """

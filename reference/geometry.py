@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
 
 from depthwise_conformance.reference.config import LayerConfig
 
@@ -23,8 +25,22 @@ class Axis:
     output: int
 
     @property
-    def padded(self) -> int:
-        return self.before + self.input + self.after
+    def span(self) -> int:
+        """The number of input positions that one window spans."""
+        return effective_extent(self.kernel, self.dilation)
+
+    def positions(self, windows: slice) -> range:
+        """The positions that these windows span together; those outside `0 ... input - 1` are padding."""
+        start = windows.start * self.stride - self.before
+        return range(start, start + (windows.stop - windows.start - 1) * self.stride + self.span)
+
+    def parts(self) -> list[slice]:
+        """The windows before, inside and beyond the input's borders: those that lie wholly inside are the middle."""
+        first = min(max(-(-self.before // self.stride), 0), self.output)
+        last = max(min((self.input + self.before - self.span) // self.stride + 1, self.output), first)
+        return [
+            part for part in (slice(0, first), slice(first, last), slice(last, self.output)) if part.start < part.stop
+        ]
 
 
 def effective_extent(kernel: int, dilation: int) -> int:
@@ -32,6 +48,7 @@ def effective_extent(kernel: int, dilation: int) -> int:
     return (kernel - 1) * dilation + 1
 
 
+@lru_cache(maxsize=1024)
 def axis_geometry(size: int, kernel: int, stride: int, dilation: int, padding: str) -> Axis:
     """The geometry of one axis.
 
@@ -52,6 +69,28 @@ def axis_geometry(size: int, kernel: int, stride: int, dilation: int, padding: s
     output = -(-size // stride)
     total = max((output - 1) * stride + extent - size, 0)
     return Axis(size, kernel, stride, dilation, total // 2, total - total // 2, output)
+
+
+@lru_cache(maxsize=1024)
+def transposed_axes(axis: Axis) -> tuple[tuple[slice, slice, Axis], ...]:
+    """The way back: input positions, the taps that reach them in reverse order, and the windows those taps come from.
+
+    Tap p of window o sees position `i = o*stride + p*dilation - before`. So position i is seen by window
+    `o = (i + before - p*dilation) / stride` through each tap p for which that is a whole number. Those taps are
+    `stride / g` apart, their windows `dilation / g` apart and in reverse order, where g is the greatest common divisor
+    of stride and dilation; all positions with the same remainder modulo the stride share them. Hence, for each
+    remainder, an axis of stride 1 whose input are the windows, and whose outputs are these positions.
+    """
+    common = gcd(axis.stride, axis.dilation)
+    ways = []
+    for start in range(min(axis.stride, axis.input)):
+        taps = [p for p in range(axis.kernel) if (start + axis.before - p * axis.dilation) % axis.stride == 0]
+        first, last = (taps[0], taps[-1]) if taps else (0, -1)
+        before = (last * axis.dilation - axis.before - start) // axis.stride
+        count = len(range(start, axis.input, axis.stride))
+        way = Axis(axis.output, len(taps), 1, axis.dilation // common, before, 0, count)
+        ways.append((slice(start, None, axis.stride), slice(first, last + 1, axis.stride // common), way))
+    return tuple(ways)
 
 
 def spatial_axes(config: LayerConfig, height: int, width: int) -> tuple[Axis, Axis]:

@@ -27,6 +27,7 @@ class Verdict(StrEnum):
 
     @property
     def is_discrepancy(self) -> bool:
+        """Whether it speaks against the target: neither a pass, nor a claim that was not made, nor the environment."""
         return self not in (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.BROKEN)
 
 

@@ -113,6 +113,26 @@ def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) ->
     return table.sort_values(keys, key=_order, ignore_index=True)
 
 
+def summarise_folder(folder: Path, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
+    """`summarise` of a run folder's results, a row group in memory at a time."""
+    keys = list(by)
+    parts = pd.concat([summarise(frame, by) for frame in _frames(folder, [*keys, "verdict", "error"])])
+    counts = parts.columns.drop([*keys, "worst_error"])
+    table = parts.groupby(keys, as_index=False).agg({**dict.fromkeys(counts, "sum"), "worst_error": "max"})
+    return table.sort_values(keys, key=_order, ignore_index=True)
+
+
+def count_reasons(folder: Path, verdict: Verdict, by: Sequence[str]) -> pd.DataFrame:
+    """How many records of that verdict have the same `by` and the same `reason` (signature, or else detail)."""
+    keys = [*by, "reason"]
+    parts = []
+    for frame in _frames(folder, [*by, "verdict", "signature", "detail"]):
+        chosen = frame[frame["verdict"] == verdict.value].astype(dict.fromkeys(by, str))
+        chosen = chosen.assign(reason=chosen["signature"].where(chosen["signature"] != "", chosen["detail"]))
+        parts.append(chosen.groupby(keys, as_index=False).size())
+    return pd.concat(parts).groupby(keys, as_index=False)["size"].sum()
+
+
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
     """Writes `discrepancies.csv`, a column for every field; text is guarded against spreadsheets (see `cells`)."""
     names = columns(Discrepancy)
@@ -177,6 +197,15 @@ def _results(folder: Path, **options: Any) -> Any:
         file.close()
         raise ValueError(f"{folder}: {RESULTS} has the columns {file.schema.names}, not {SCHEMA.names}")
     return file
+
+
+def _frames(folder: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Some columns of the results, a row group at a time; an empty frame where there are none."""
+    chosen = [name for name in _COLUMNS if name in columns]
+    with _results(folder, read_dictionary=[name for name in CATEGORIES if name in chosen]) as file:
+        yield SCHEMA.empty_table().select(chosen).to_pandas()
+        for batch in file.iter_batches(GROUP_ROWS, columns=chosen):
+            yield batch.to_pandas()
 
 
 def _order(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, read_case
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results, summarise
+from depthwise_conformance.reports.tables import count_reasons, read_discrepancies, summarise_folder
 
 _KEYS = [*Subject._fields, "reason"]
 
@@ -90,16 +88,16 @@ class View:
 
 def read_view(folder: Path) -> View:
     """Reads a run folder. Raises ValueError that names it and what is missing or malformed."""
-    runs, results = read_runs(folder), read_results(folder)
+    runs = read_runs(folder)
     entries = _entries(folder, read_discrepancies(folder))
-    summary = summarise(results, by=(*Subject._fields, "check"))
+    summary = summarise_folder(folder, by=(*Subject._fields, "check"))
     return View(
         runs=runs,
         checks=in_order({*summary["check"], *(check for run in runs for check in run.get("checks", []))}),
         rows=build_rows(summary, runs, _numbers(entries)),
         entries=entries,
-        unsupported=_reasons(results, Verdict.UNSUPPORTED),
-        broken=_reasons(results, Verdict.BROKEN),
+        unsupported=_reasons(folder, Verdict.UNSUPPORTED),
+        broken=_reasons(folder, Verdict.BROKEN),
     )
 
 
@@ -133,11 +131,10 @@ def _numbers(entries: Sequence[Entry]) -> dict[tuple[str, ...], int]:
     return numbers
 
 
-def _reasons(results: pd.DataFrame, verdict: Verdict) -> list[Reason]:
+def _reasons(folder: Path, verdict: Verdict) -> list[Reason]:
     """Why records have that verdict, by target: the most frequent first."""
-    chosen = results[results["verdict"] == verdict.value].astype(dict.fromkeys([*Subject._fields, "check"], str))
-    chosen = chosen.assign(reason=chosen["signature"].where(chosen["signature"] != "", chosen["detail"]))
-    grouped = chosen.groupby(_KEYS, as_index=False).agg(checks=("check", "unique"), count=("check", "size"))
+    counted = count_reasons(folder, verdict, [*Subject._fields, "check"])
+    grouped = counted.groupby(_KEYS, as_index=False).agg(checks=("check", "unique"), count=("size", "sum"))
     reasons = [
         Reason(Subject(*(row[key] for key in Subject._fields)), row["reason"], in_order(row["checks"]), row["count"])
         for row in grouped.to_dict("records")

@@ -682,6 +682,34 @@ def test_wrong_rounding_is_outside_the_bound(fault, dtype):
     assert (np.abs(y.astype(np.float64) - expected.value) > expected.bound).any()
 
 
+# Sizes at which an implementation may take another path, against the honest fake in float64.
+
+GEOMETRIES = (
+    {"kernel_size": 3, "padding": "same"},
+    {"kernel_size": (2, 5), "strides": (2, 3), "padding": "same"},
+    {"kernel_size": (4, 1), "strides": (3, 2), "depth_multiplier": 2},
+    {"kernel_size": (3, 4), "dilation_rate": (2, 3), "padding": "same", "depth_multiplier": 3},
+    {"kernel_size": (1, 2), "strides": (2, 4), "padding": "same"},
+    {"kernel_size": (3, 2), "strides": (2, 3), "dilation_rate": (3, 2), "padding": "same", "strided_dilation": True},
+    {"kernel_size": (7, 6), "strides": 4, "dilation_rate": (2, 6), "strided_dilation": True, "depth_multiplier": 2},
+)
+SIZES = ((2, 65, 63, 40), (1, 331, 450, 1), (1, 13, 5003, 3), (2, 15, 37, 700), (33, 17, 33, 2), (1, 40, 31, 257))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_large_inputs_are_computed_like_small_ones(geometry, size):
+    seed = GEOMETRIES.index(geometry) + SIZES.index(size)
+    data_format = ("channels_last", "channels_first")[seed % 2]
+    config = LayerConfig(**geometry, data_format=data_format, dtype="float64")
+    batch, height, width, channels = size
+    shape = size if config.channels_last else (batch, channels, height, width)
+    random = np.random.default_rng(seed)
+    shapes = (shape, kernel_shape(config, channels), (channels * config.depth_multiplier,), output_shape(config, shape))
+    problem = (config, *(random.uniform(-1, 1, s) for s in shapes))
+    assert all(inside.all() for _, inside in errors_in_bounds(honest.Honest(), problem, EXACT))
+
+
 def test_bounds_grow_from_the_widest_arithmetic_to_the_narrowest():
     problem = cancelling("float32", terms=9)
     formats = [Arithmetic(name, 0.0, name, name) for name in ("float64", "float32", "float16", "bfloat16")]

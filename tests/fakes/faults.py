@@ -2304,8 +2304,9 @@ class EatsMemory(Fault):
 
     def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
         if config.kernel_size[0] == 7 and not config.channels_last:
-            hoard = [np.ones(2**27, np.uint8) for _ in range(128)]
-            del hoard
+            hoard = [np.empty(2**30, np.uint8) for _ in range(16)]
+            for block in hoard:
+                block[::4096] = 1
         return super().forward(config, x, kernel, bias)
 
 
