@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class Builtin(NamedTuple):
-    """Where an adapter's class is (`module:Class`), and the distributions without which it cannot start."""
+    """Where an adapter's class is (`module:Class`), and the packages without which it cannot start."""
 
     entry_point: str
-    distributions: tuple[str, ...]
+    packages: tuple[str, ...]
 
 
 BUILTIN: Mapping[str, Builtin] = MappingProxyType(

@@ -95,7 +95,10 @@ class TensorFlowNN(Adapter):
         try:
             yield
         except (errors.UnimplementedError, errors.InvalidArgumentError) as error:
-            if isinstance(error, errors.UnimplementedError) or LIMITS["unequal strides"] in str(error):
+            for limit in LIMITS.values():
+                if limit in str(error):
+                    raise Unsupported(limit) from error
+            if isinstance(error, errors.UnimplementedError):
                 raise Unsupported(str(error)) from error
             raise
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from depthwise_conformance.reference import LayerConfig, output_shape, split_shape
+from depthwise_conformance.reference import LayerConfig, kernel_shape, output_shape, split_shape
+from depthwise_conformance.reference.geometry import spatial_axes
 
 SCHEMA = 1
+MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
 
 
 @dataclass(frozen=True)
@@ -96,21 +100,48 @@ AnyCase = Case | Refusal
 
 def case_from_json(value: object) -> AnyCase:
     """Reads a case file's content: data only, whoever wrote it. Raises ValueError that says what is wrong."""
+    try:
+        return _read(value)
+    except RecursionError:
+        raise ValueError("a case must not be nested as deeply as this one") from None
+
+
+def _read(value: object) -> AnyCase:
     entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused"})
-    if entries.get("schema") != SCHEMA:
-        raise ValueError(f"schema={entries.get('schema')!r}: accepted is {SCHEMA}")
-    shape = entries.get("input_shape")
+    schema, shape = entries.get("schema"), entries.get("input_shape")
+    if type(schema) is not int or schema != SCHEMA:
+        raise ValueError(f"schema={reprlib.repr(schema)}: accepted is {SCHEMA}")
     if not isinstance(shape, list) or not all(type(size) is int for size in shape):
-        raise ValueError(f"input_shape={shape!r}: accepted is a list of integers")
+        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers")
     arguments = _mapping(entries.get("arguments"), "arguments", None)
     if "refused" in entries:
+        if "data" in entries:
+            raise ValueError("a case has 'refused' and 'data'; accepted is one of them")
+        _limit("input_shape", math.prod(shape))
         documented = _mapping(entries["refused"], "refused", {"documented"}).get("documented", "")
         if not isinstance(documented, str):
             raise ValueError(f"refused.documented={documented!r}: accepted is the name of an exception class or ''")
         return Refusal(canonical(arguments), tuple(shape), documented)
     if len(shape) != 4:
         raise ValueError(f"input_shape={shape!r}: accepted are 4 integers")
-    return Case(LayerConfig.from_json(arguments), (shape[0], shape[1], shape[2], shape[3]), _data(entries.get("data")))
+    for name, given in arguments.items():
+        if not isinstance(given, bool | int | str | list | None):
+            accepted = "integers, lists of them, text, true, false and null"
+            raise ValueError(f"{name}={reprlib.repr(given)}: accepted are {accepted}")
+    config = LayerConfig.from_json(arguments)
+    case = Case(config, (shape[0], shape[1], shape[2], shape[3]), _data(entries.get("data")))
+    _limit("a case", _elements(case))
+    return case
+
+
+def _elements(case: Case) -> int:
+    """The size of the largest array that a case's calls may come to, its padded input included."""
+    batch, height, width, channels = split_shape(case.config, case.input_shape)
+    rows, columns = spatial_axes(case.config, height, width)
+    padded = [axis.before + axis.input + axis.after for axis in (rows, columns)]
+    results = output_shape(case.config, case.input_shape), kernel_shape(case.config, channels)
+    sizes = (math.prod(padded) * max(batch, 1) * channels, *map(math.prod, results))
+    return max(*sizes, *case.config.strides, *case.config.dilation_rate)
 
 
 def canonical(value: object) -> str:
@@ -122,16 +153,21 @@ def _data(value: object) -> Data:
     entries = _mapping(value, "data", {"recipe", "seed"})
     recipe, seed = entries.get("recipe"), entries.get("seed")
     if not isinstance(recipe, str) or type(seed) is not int or not 0 <= seed < 2**64:
-        raise ValueError(f"data={value!r}: accepted are a recipe's name and a seed of 0 to 2**64 - 1")
+        raise ValueError(f"data={reprlib.repr(value)}: accepted are a recipe's name and a seed of 0 to 2**64 - 1")
     return Data(recipe, seed)
 
 
 def _mapping(value: object, name: str, accepted: set[str] | None) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{name} must be a JSON object, not {value!r}")
+        raise ValueError(f"{name} must be a JSON object, not {reprlib.repr(value)}")
     if accepted is not None and (unknown := sorted(set(value) - accepted)):
-        raise ValueError(f"{name} has unknown entries {unknown}; accepted are {sorted(accepted)}")
+        raise ValueError(f"{name} has unknown entries {reprlib.repr(unknown)}; accepted are {sorted(accepted)}")
     return value
+
+
+def _limit(name: str, elements: int) -> None:
+    if not abs(elements) <= MAX_ELEMENTS:
+        raise ValueError(f"{name} has too many elements; accepted are {MAX_ELEMENTS}")
 
 
 def _identify(value: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ SAMPLE = 4  # one case in so many has its gradients repeated and its arguments a
 Found = Iterator[tuple[str, Judgement]]
 ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
+STALE = "stale result for "
 LOST = ("crashed", "timed_out")
 
 
@@ -69,6 +70,23 @@ def judge_case(
         yield from _gradient_checks(expectation, answers["gradients"][1], checks)
     if "output_shape" in answers and not (forward is not None and _failed(forward)):
         yield from _shape_inference(expectation, *answers["output_shape"])
+
+
+def fresh_request(expectation: Expectation, suspicion: Judgement) -> Step | None:
+    """The call by which `purity` suspects a target of remembering, to be asked of a worker with no memories."""
+    if not suspicion.signature.startswith(STALE):
+        return None
+    role = suspicion.signature.removeprefix(STALE)
+    operation = "gradients" if role == "altered gradients" else "forward"
+    altered = dict(_alterations(expectation))["altered bias" if operation == "gradients" else role]
+    return Step(role, _call(operation, altered), altered)
+
+
+def is_right(step: Step, outcome: Outcome) -> bool:
+    """Whether a call's every result is as expected."""
+    return outcome.kind == "value" and all(
+        judge_values(array, _expected(step), part).verdict is Verdict.PASS for part, array in outcome.arrays.items()
+    )
 
 
 def judge_refusal(case: Refusal, outcome: Outcome) -> Judgement:
@@ -233,7 +251,7 @@ def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Ste
         now = judge_values(array, step.expectation, part)
         if first.verdict is Verdict.PASS and now.verdict in (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE):
             story = f"right at first, then, with other values in its arguments ({role}), the {part} was wrong:"
-            return Judgement(Verdict.IMPURE, now.error, "stale: depends on earlier calls", f"{story}\n{now.detail}")
+            return Judgement(Verdict.IMPURE, now.error, STALE + role, f"{story}\n{now.detail}")
     return None
 
 
@@ -278,8 +296,10 @@ def _without_value(case: AnyCase, outcome: Outcome) -> Judgement:
 
 def _essence(message: str) -> str:
     """A message without what differs from case to case, so that one cause has one signature."""
-    first = message.strip().splitlines()[0] if message.strip() else "no message"
-    return re.sub(r"[\[({][^\[\](){}]*[\])}]|0x[0-9a-f]+|\d+", "#", first)[:120]
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split()) or "no message"
+    while (shorter := re.sub(r"[\[({][^\[\](){}]*[\])}]", "#", text)) != text:
+        text = shorter
+    return re.sub(r"0x[0-9a-f]+|\d+", "#", text)[:200]
 
 
 def _brief(outcome: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from depthwise_conformance.case import Case, Refusal
 from depthwise_conformance.strategies import OUTSIDE, cases, refusals
 
 BLOCK = 500  # cases drawn from one seed: a longer run takes further seeds, so that memory stays flat
-SPARE = 1.3  # draws for each case wanted, since Hypothesis repeats plain ones
+SPARE = 3  # draws for each case wanted, since Hypothesis likes to vary what it drew before
 
 T = TypeVar("T")
 
@@ -25,10 +26,24 @@ class _FoundError(Exception):
 
 
 def draw_block(seed: int, count: int) -> list[Case]:
-    """The first `count` distinct cases of a seed (fewer if Hypothesis finds no more)."""
+    """`count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
+
+    Of cases that share what most implementations branch on, the first goes before all that resemble another.
+    """
     drawn: dict[str, Case] = {}
-    _hypothesis(cases(), seed, int(SPARE * count) + 16, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
-    return list(drawn.values())[:count]
+    _hypothesis(cases(), seed, SPARE * count + 16, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
+    seen: collections.Counter[object] = collections.Counter()
+    ranked = []
+    for case in drawn.values():
+        ranked.append((seen[_family(case)], case))
+        seen[_family(case)] += 1
+    ranked.sort(key=lambda pair: pair[0])  # stable: otherwise as drawn
+    return [case for _, case in ranked[:count]]
+
+
+def _family(case: Case) -> object:
+    c = case.config
+    return c.kernel_size, c.activation, c.dtype, c.depth_multiplier, c.data_format
 
 
 def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
@@ -56,7 +71,7 @@ def search(seed: int, count: int, first: Case, fails: Callable[[Case], bool], se
             raise _FoundError
 
     with suppress(_FoundError):
-        _hypothesis(cases(), seed, int(SPARE * count) + 16, (Phase.generate, Phase.shrink), examine)
+        _hypothesis(cases(), seed, SPARE * count + 16, (Phase.generate, Phase.shrink), examine)
 
 
 def _hypothesis(

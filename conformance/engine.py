@@ -15,7 +15,7 @@ from depthwise_conformance import checks as judge
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.drawing import BLOCK, draw_block, draw_refusals, search
 from depthwise_conformance.judging import Expectation, Judgement, expect_case
-from depthwise_conformance.pool import WorkerBrokenError
+from depthwise_conformance.pool import Worker, WorkerBrokenError
 from depthwise_conformance.reports.record import CHECKS, Record, Verdict
 from depthwise_conformance.strategies import real_layers
 from depthwise_conformance.targets import Target
@@ -35,6 +35,7 @@ NEEDS = {
 }
 
 Key = tuple[Verdict, str]
+Found = list[tuple[str, Judgement]]
 Recorder = Callable[[Sequence[Record]], None]
 
 
@@ -106,6 +107,7 @@ class Engine:
         self._record = record
         self._progress = progress
         self.stopped = False
+        self._confirmed: set[tuple[str, str]] = set()
         self._active = threading.Semaphore(ACTIVE)
 
     def evaluate(self, targets: Sequence[Target], selected: Mapping[str, Collection[str]]) -> None:
@@ -139,7 +141,7 @@ class Engine:
         else:
             expectation = expect_case(case, check in (*judge.GRADIENT_CHECKS, "determinism", "purity"))
             needed = {check, *NEEDS.get(check, ())}
-            found = next(iter(_judge_cases(target, [expectation], needed, thorough=True)))
+            found = self._confirm(target, expectation, *_judge_cases(target, [expectation], needed, thorough=True))
         return next((judgement for name, judgement in found if name == check), None)
 
     def shrink(self, target: Target, check: str, key: Key) -> tuple[AnyCase, Judgement]:
@@ -203,7 +205,7 @@ class Engine:
             start = time.perf_counter()
             try:
                 for expectation, found in zip(expectations, _judge_cases(target, expectations, checks), strict=False):
-                    self._note(target, expectation.case, found, block)
+                    self._note(target, expectation.case, self._confirm(target, expectation, found), block)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
@@ -228,6 +230,22 @@ class Engine:
     def _judge_refusals(self, target: Target, cases: Sequence[Refusal]) -> list[Judgement]:
         outcomes = target.worker.run((judge.refusal_request(case),) for case in cases)
         return [judge.judge_refusal(case, answer[0]) for case, answer in zip(cases, outcomes, strict=True)]
+
+    def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
+        """Takes back a suspicion of stale results where a fresh worker gives the same: the values are wrong, no more."""
+        confirmed = []
+        for check, judgement in found:
+            step = judge.fresh_request(expectation, judgement) if check == "purity" else None
+            if step is not None and (target.name, judgement.signature) not in self._confirmed:
+                fresh = Worker(target.worker.launch, target.worker.timeout)
+                ((outcome,),) = fresh.run([(step.request,)])
+                fresh.close()
+                if judge.is_right(step, outcome):
+                    self._confirmed.add((target.name, judgement.signature))
+                else:
+                    judgement = Judgement(Verdict.PASS)
+            confirmed.append((check, judgement))
+        return confirmed
 
     def _note(self, target: Target, case: AnyCase, found: Iterable[tuple[str, Judgement]], block: int) -> None:
         records = []
@@ -277,7 +295,7 @@ def extent(case: AnyCase) -> tuple[int, int]:
 
 def _judge_cases(
     target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
-) -> Iterator[list[tuple[str, Judgement]]]:
+) -> Iterator[Found]:
     programs = [judge.plan(expectation, checks, thorough) for expectation in expectations]
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):

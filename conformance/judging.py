@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
-from depthwise_conformance.data import Arrays, make_arrays
+from depthwise_conformance.data import Arrays, make_arrays, numpy_dtype
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
@@ -108,7 +108,7 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     if worst <= 1.0:
         return Judgement(Verdict.PASS, worst)
     for arithmetic in narrower_arithmetics(dtype):
-        if _in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
+        if _holds(observed, arithmetic) and _in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
             story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors)}"
             return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
     return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors))
@@ -122,7 +122,7 @@ def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
         a, b = (array.astype(np.float64).reshape(-1) for array in (first, second))
         differing = np.flatnonzero(~((a == b) | (np.isnan(a) & np.isnan(b))))
         lines = [f"{differing.size} of {a.size} elements differ between two calls on the same arguments"]
-        lines += [f"  element {i}: first {a[i]!r}, then {b[i]!r}" for i in differing[:SHOWN]]
+        lines += [f"  element {i}: first {a[i]:.9g}, then {b[i]:.9g}" for i in differing[:SHOWN]]
         return Judgement(Verdict.NOT_DETERMINISTIC, detail="\n".join(lines))
     shapes = f"{first.dtype} {first.shape}, then {second.dtype} {second.shape}"
     return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"two calls on the same arguments returned {shapes}")
@@ -158,6 +158,12 @@ def _in_units(values: NDArray[np.float64], expected: Bounded) -> NDArray[np.floa
     errors[np.isnan(errors)] = np.inf
     errors[np.isinf(expected.bound)] = 0.0
     return errors
+
+
+def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
+    """Whether the numbers are such as the arithmetic stores."""
+    with np.errstate(over="ignore"):
+        return bool(np.all(observed == observed.astype(numpy_dtype(arithmetic.storage))))
 
 
 def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64]) -> str:

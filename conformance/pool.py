@@ -8,16 +8,16 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
+import operator
 import os
 import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
@@ -38,6 +38,10 @@ MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
 WINDOW = 8  # requests under way, so that the worker never waits for the parent
 POLL_SECONDS = 0.1
 STDERR_TAIL = 8000
+PIPE = 1 << 16  # what a pipe holds
+DEATH_SECONDS = 5.0  # between the end of a worker's output and its own
+ANSWERS = ("value", "error", "unsupported", "bad_return")
+LOST = ("crashed", "timed_out")
 
 
 class WorkerBrokenError(Exception):
@@ -77,7 +81,6 @@ class Launch:
     device: str = "cpu"
     mode: str = ""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.worker")
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 Program = tuple[Message, ...]
@@ -88,7 +91,7 @@ class Worker:
 
     def __init__(self, launch: Launch, timeout: float) -> None:
         self.launch = launch
-        self._timeout = timeout
+        self.timeout = timeout
         self._limit = timeout
         self._process: _Process | None = None
         self.losses = 0
@@ -107,53 +110,44 @@ class Worker:
         if reply["type"] != "started":
             self.close()
             raise WorkerBrokenError(str(reply.get("message", reply)))
-        self._limit = FIRST_CALL * self._timeout
+        if not _is_hello(reply):
+            self.close()
+            raise WorkerBrokenError(f"the worker's description of itself is malformed: {dict(reply)}")
+        self._limit = FIRST_CALL * self.timeout
         return reply
 
     def run(self, programs: Iterable[Program]) -> Iterator[tuple[Outcome, ...]]:
         """The outcomes of each program in turn; a program that loses the worker ends with the request that did."""
         waiting = iter(programs)
-        while True:
-            lost = False
-            pending: collections.deque[Program] = collections.deque()
-            for outcomes in self._stream(waiting, pending):
+        sent: collections.deque[Program] = collections.deque()
+        try:
+            while self._fill(waiting, sent):
+                outcomes = self._collect(sent[0])
+                sent.popleft()
+                if outcomes and outcomes[-1].kind in LOST:
+                    self.losses += 1
+                    self.close()
+                    waiting = itertools.chain(tuple(sent), waiting)
+                    sent.clear()
                 yield outcomes
-                lost = outcomes[-1].kind in ("crashed", "timed_out")
-            if not lost:
-                return
-            self.losses += 1
-            waiting = itertools.chain(list(pending), waiting)
-            self.close()
+        finally:
+            if sent:  # their answers must not be taken for those of the next run
+                self.close()
 
-    def _stream(self, waiting: Iterator[Program], pending: collections.deque[Program]) -> Iterator[tuple[Outcome, ...]]:
-        """Keeps a window of requests in the pipe; ends early after a loss, leaving unanswered programs in `pending`."""
-        under_way = 0
-        exhausted = False
-        while True:
-            while not exhausted and under_way < WINDOW:
-                program = next(waiting, None)
-                if program is None:
-                    exhausted = True
-                    break
-                pending.append(program)
-                under_way += len(program)
-                for request in program:
-                    self._live().send(request)
-            if not pending:
-                return
-            program = pending.popleft()
-            outcomes = self._collect(len(program))
-            under_way -= len(program)
-            yield outcomes
-            if outcomes[-1].kind in ("crashed", "timed_out"):
-                return
+    def _fill(self, waiting: Iterator[Program], sent: collections.deque[Program]) -> bool:
+        """Keeps a window of requests in the pipe; whether there is an answer to wait for."""
+        while sum(map(len, sent)) < WINDOW and (program := next(waiting, None)) is not None:
+            sent.append(program)
+            for request in program:
+                self._live().send(request)
+        return bool(sent)
 
-    def _collect(self, count: int) -> tuple[Outcome, ...]:
+    def _collect(self, program: Program) -> tuple[Outcome, ...]:
         outcomes: list[Outcome] = []
         try:
-            while len(outcomes) < count:
-                outcomes.append(_outcome(self._live().receive(self._limit)))
-                self._limit = self._timeout
+            for request in program:
+                outcomes.append(_outcome(request, self._live().receive(self._limit)))
+                self._limit = self.timeout
         except WorkerLostError as loss:
             outcomes.append(Outcome("timed_out" if loss.timed_out else "crashed", str(loss)))
         return tuple(outcomes)
@@ -175,58 +169,74 @@ class _Process:
     """A child process behind non-blocking pipes."""
 
     def __init__(self, launch: Launch) -> None:
-        environment = {**os.environ, **dict(launch.environment)}
         self._child = subprocess.Popen(
             launch.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
             start_new_session=True,  # so that a time limit ends its children too, and Ctrl-C reaches the parent alone
         )
         assert self._child.stdin and self._child.stdout and self._child.stderr
-        self._stdin, self._stdout = self._child.stdin.fileno(), self._child.stdout.fileno()
-        for descriptor in (self._stdin, self._stdout):
-            os.set_blocking(descriptor, False)
+        self._pipes = (self._child.stdin, self._child.stdout, self._child.stderr)
+        self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in self._pipes)
+        for pipe in self._pipes:
+            os.set_blocking(pipe.fileno(), False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)
+        self._selector.register(self._stderr, selectors.EVENT_READ)
         self._outgoing: collections.deque[memoryview] = collections.deque()
         self._incoming = bytearray()
-        self._errors = _Tail(self._child.stderr)
+        self._last_words = b""
         self._next_check = 0.0
 
     def send(self, message: Message) -> None:
         """Queues a frame and writes what the pipe takes."""
+        pieces = encode(message)
         if not self._outgoing:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
-        self._outgoing.extend(memoryview(piece) for piece in encode(message))
+        self._outgoing.extend(memoryview(piece) for piece in pieces)
         self._write()
 
     def receive(self, seconds: float) -> Message:
         """The next frame. Raises WorkerLostError when there is none within the time limit."""
         deadline = time.monotonic() + seconds
+        late = False
         while (message := self._parse()) is None:
-            if time.monotonic() > deadline:
+            if late:
                 raise WorkerLostError(f"no answer within {seconds:g} s", timed_out=True)
+            late = time.monotonic() > deadline  # what is in the pipe by then has come in time
             self._check_memory()
-            for key, _ in self._selector.select(POLL_SECONDS):
-                if key.fd == self._stdout:
-                    self._read()
-                else:
-                    self._write()
+            self._exchange()
         return message
 
     def end(self) -> None:
-        """Kills the process with its children and frees the pipes."""
+        """Kills the process with its children, those in sessions of their own too, and frees the pipes."""
+        descendants: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            descendants = psutil.Process(self._child.pid).children(recursive=True)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
+        for process in descendants:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         self._child.wait()
         self._selector.close()
-        for pipe in (self._child.stdin, self._child.stdout):
+        for pipe in self._pipes:
             with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
-        self._errors.close()
+                pipe.close()
+
+    def _exchange(self) -> None:
+        """Moves what the pipes are ready for. Raises WorkerLostError when nothing more can come."""
+        dead = self._child.poll() is not None  # asked first: what it wrote before is ready
+        ready = [key.fd for key, _ in self._selector.select(POLL_SECONDS)]
+        if self._stdin in ready:
+            self._write()
+        if self._stderr in ready:
+            self._listen()
+        if self._stdout in ready:
+            self._read()
+        elif dead:  # though a child of its may keep the pipe open
+            raise WorkerLostError(self._obituary())
 
     def _write(self) -> None:
         try:
@@ -268,6 +278,18 @@ class _Process:
         del self._incoming[:end]
         return message
 
+    def _listen(self) -> bool:
+        """Reads from its standard error and keeps the end; whether there was something."""
+        try:
+            data = os.read(self._stderr, PIPE)
+        except BlockingIOError:
+            return False
+        if not data:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(self._stderr)
+        self._last_words = (self._last_words + data)[-STDERR_TAIL:]
+        return bool(data)
+
     def _check_memory(self) -> None:
         if time.monotonic() < self._next_check:
             return
@@ -279,49 +301,67 @@ class _Process:
 
     def _obituary(self) -> str:
         try:
-            status = self._child.wait(timeout=5)
+            status = self._child.wait(timeout=DEATH_SECONDS)
         except subprocess.TimeoutExpired:
             return "the worker closed its output"
-        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        said = self._errors.text()
+        how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
+        for _ in range(16):  # what is left in the pipe, though not for ever
+            if not self._listen():
+                break
+        said = self._last_words.decode(errors="replace").strip()
         return f"the worker died ({how})" + (f"; its last words:\n{said}" if said else "")
 
 
-class _Tail:
-    """Drains a stream in the background and keeps its end."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._kept = b""
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def _drain(self) -> None:
-        while data := os.read(self._stream.fileno(), 1 << 16):
-            self._kept = (self._kept + data)[-STDERR_TAIL:]
-
-    def text(self) -> str:
-        self._thread.join(timeout=1)
-        return self._kept.decode(errors="replace").strip()
-
-    def close(self) -> None:
-        self._thread.join(timeout=1)
-        if not self._thread.is_alive():
-            self._stream.close()
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
-def _outcome(message: Message) -> Outcome:
-    header = message.header
-    shape = header.get("shape")
-    return Outcome(
-        kind=header.get("outcome", "crashed"),
-        message=str(header.get("message", "")),
-        arrays=message.arrays,
-        shape=None if shape is None else tuple(shape),
-        classes=tuple(header.get("classes", ())),
-        impurities=_impurities(header),
-        seconds=float(header.get("seconds", 0.0)),
-    )
+def _is_hello(header: Mapping[str, Any]) -> bool:
+    """Whether a worker's description of itself has what `docs/protocol.md` says."""
+    mappings = [header.get(name) for name in ("versions", "unsupported")]
+    lists = [header.get(name) for name in ("devices", "dtypes", "modes")]
+    if not all(isinstance(m, dict) for m in mappings) or not all(isinstance(one, list) for one in lists):
+        return False
+    texts = [header.get("name"), *(text for m in mappings if m for text in m.values())]
+    texts += [text for one in lists if one for text in one]
+    return header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
+
+
+def _outcome(request: Message, answer: Message) -> Outcome:
+    """The outcome of a request. Raises WorkerLostError for an answer that does not belong to it."""
+    header = answer.header
+    kind = header.get("outcome")
+    try:
+        if kind not in ANSWERS:
+            raise ValueError(f"an outcome of {kind!r}")
+        if kind == "value" and (absent := _expected_parts(request) - {*answer.arrays, *header}):
+            raise ValueError(f"no {', '.join(sorted(absent))}")
+        if kind == "error" and not header.get("classes"):
+            raise ValueError("an error without classes")
+        shape = header.get("shape")
+        return Outcome(
+            kind=kind,
+            message=str(header.get("message", "")),
+            arrays=answer.arrays,
+            shape=None if shape is None else tuple(None if size is None else operator.index(size) for size in shape),
+            classes=tuple(str(name) for name in header.get("classes", ())),
+            impurities=_impurities(header),
+            seconds=float(header.get("seconds", 0.0)),
+        )
+    except (TypeError, ValueError) as error:
+        raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
+
+
+def _expected_parts(request: Message) -> set[str]:
+    """The names of the arrays, or of the header's entries, that the value of a request consists of."""
+    if request.header["operation"] == "forward":
+        return {"output"}
+    if request.header["operation"] == "gradients":
+        return {"input", "kernel", *(["bias"] if "bias" in request.arrays else [])}
+    return {"shape"}
 
 
 def _impurities(header: Mapping[str, Any]) -> tuple[str, ...]:

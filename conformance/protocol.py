@@ -7,6 +7,7 @@ arrays. The header's "arrays" gives the name, dtype, shape and offset of each; n
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,9 +62,10 @@ def encode(message: Message) -> list[bytes | memoryview]:
 
 def frame_sizes(prefix: bytes | bytearray) -> tuple[int, int]:
     """Header and payload length. Raises ProtocolError."""
-    magic, header, payload = PREFIX.unpack_from(prefix)
+    start = bytes(prefix[: PREFIX.size])
+    magic, header, payload = PREFIX.unpack(start) if len(start) == PREFIX.size else (b"", 0, 0)
     if magic != MAGIC or header > MAX_HEADER or payload > MAX_PAYLOAD:
-        raise ProtocolError(f"not a frame: it begins with {bytes(prefix)!r}")
+        raise ProtocolError(f"not a frame: it begins with {start!r}")
     return header, payload
 
 
@@ -72,7 +74,7 @@ def decode(header: bytes | bytearray | memoryview, payload: bytes | bytearray | 
     try:
         values = json.loads(bytes(header))
         arrays = {entry["name"]: _read(entry, payload) for entry in values.pop("arrays")}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ProtocolError(f"malformed frame: {error}") from error
     if not isinstance(values.get("type"), str):
         raise ProtocolError("malformed frame: no type")
@@ -87,8 +89,12 @@ def _plain(array: AnyArray) -> AnyArray:
 
 def _read(entry: Mapping[str, Any], payload: bytes | bytearray | memoryview) -> AnyArray:
     name, shape, offset = entry["dtype"], tuple(entry["shape"]), entry["offset"]
-    if name not in DTYPES or not all(type(size) is int and size >= 0 for size in (*shape, offset)):
+    sizes_are_sound = all(type(size) is int and size >= 0 for size in (*shape, offset))
+    if type(entry["name"]) is not str or name not in DTYPES or not sizes_are_sound:
         raise ValueError(f"array entry {entry!r}")
-    array: AnyArray = np.empty(shape, numpy_dtype(name))
+    dtype = numpy_dtype(name)
+    if offset + math.prod(shape) * dtype.itemsize > len(payload):  # before memory is taken for it
+        raise ValueError(f"array entry {entry!r} goes beyond the payload of {len(payload)} bytes")
+    array: AnyArray = np.empty(shape, dtype)
     array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8, array.nbytes, offset)
     return array

@@ -145,9 +145,7 @@ class ConformanceRun:
         try:
             others = [path.name for path in out.iterdir()] if out.exists() else []
             if others and RUN not in others:
-                raise UsageError(
-                    f"--out {out}: holds {others[0]!r} but no run; accepted are a run's and a new folder"
-                )
+                raise UsageError(f"--out {out}: holds {others[0]!r} but no run; accepted are a run's and a new folder")
             (out / "cases").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--out {out}: cannot be made a folder ({error.strerror})") from error

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN
@@ -63,8 +63,8 @@ def requests(targets: Sequence[str], adapters: Sequence[str]) -> list[Request]:
 
 
 def missing(name: str) -> tuple[str, ...]:
-    """The distributions that a built-in target needs and that are not installed."""
-    return tuple(d for d in BUILTIN[name].distributions if not _installed(d)) if name in BUILTIN else ()
+    """The packages that a built-in target needs and that are not installed (whichever distribution brings them)."""
+    return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
 
 
 def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> list[Target]:
@@ -90,14 +90,6 @@ def _by_name(spelling: str) -> Request:
         raise UsageError(f"target {spelling!r}: {needed}; try: pip install {' '.join(absent)}")
     launch = Launch(names[match["name"]], mode=match["mode"] or "")
     return Request(match["name"], launch, match["device"] or "")
-
-
-def _installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def _open(request: Request, timeout: float) -> Target:

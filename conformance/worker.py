@@ -6,17 +6,18 @@ prints goes to standard error.
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, Gradients, Unsupported
+from depthwise_conformance.adapters.base import Adapter, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.loading import load_adapter
 from depthwise_conformance.protocol import DTYPES, PREFIX, VERSION, AnyArray, Message, decode, encode, frame_sizes
 from depthwise_conformance.reference import LayerConfig
@@ -44,19 +45,19 @@ class Server:
 
     def answer(self, message: Message) -> Message:
         """The result of one `run` message."""
-        before = {name: array.tobytes() for name, array in message.arrays.items()}
+        before = {name: _content(array) for name, array in message.arrays.items()}
         start = time.perf_counter()
         try:
             header, arrays = self._operations[message.header["operation"]](message)
         except Unsupported as reason:
-            header, arrays = {"outcome": "unsupported", "message": str(reason)}, {}
+            header, arrays = {"outcome": "unsupported", "message": _said(reason)}, {}
         except BadReturnError as error:
-            header, arrays = {"outcome": "bad_return", "message": str(error)}, {}
+            header, arrays = {"outcome": "bad_return", "message": _said(error)}, {}
         except MemoryError:
             raise
         except Exception as error:  # whatever a framework raises is an observation
             header, arrays = _describe_error(error), {}
-        changed = [name for name, array in message.arrays.items() if array.tobytes() != before[name]]
+        changed = [name for name, array in message.arrays.items() if _content(array) != before[name]]
         observed = {
             "type": "result",
             "seconds": time.perf_counter() - start,
@@ -90,8 +91,8 @@ class Server:
     def _output_shape(self, message: Message) -> Result:
         shape: Any = self._adapter.output_shape(_config(message), tuple(message.header["input_shape"]))
         try:
-            sizes = [None if size is None else int(size) for size in shape]
-        except (TypeError, ValueError):
+            sizes = [None if size is None else operator.index(size) for size in shape]
+        except TypeError:
             raise BadReturnError(f"output_shape returned {shape!r}, not sizes or None") from None
         return {"outcome": "value", "shape": sizes}, {}
 
@@ -118,7 +119,18 @@ def _checked(name: str, value: object) -> AnyArray:
         raise BadReturnError(f"{name} returned {_kind(value)}, not numpy.ndarray")
     if value.dtype.name not in DTYPES:
         raise BadReturnError(f"{name} returned an array of dtype {value.dtype}")
-    return value
+    return np.asarray(value)  # the same memory, without what a subclass makes of it
+
+
+def _content(array: AnyArray) -> tuple[object, ...]:
+    return array.shape, array.dtype, array.tobytes()
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error)[:MAX_MESSAGE]
+    except Exception:
+        return f"{type(error).__name__}, whose text cannot be had"
 
 
 def _describe_error(error: Exception) -> Mapping[str, Any]:
@@ -135,6 +147,8 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
             server, reply = _start(message.header)
         elif server is not None:
             reply = server.answer(message)
+        else:
+            reply = Message({"type": "failed", "message": "nothing has been started"})
         _send(sink, Message({**reply.header, "id": message.header.get("id")}, reply.arrays))
 
 
@@ -143,21 +157,35 @@ def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
         if header["protocol"] != VERSION:
             raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
         adapter = load_adapter(header["adapter"])(device=header["device"], mode=header["mode"])
-        description = adapter.describe()
+        return Server(adapter), Message(_hello(adapter))
     except BaseException as error:  # an import may raise anything, SystemExit too: all of it means "cannot start"
         text = "".join(traceback.format_exception(error)[-3:]).strip()
         return None, Message({"type": "failed", "message": text[-MAX_MESSAGE:]})
-    started = {
+
+
+def _hello(adapter: Adapter) -> Mapping[str, Any]:
+    description: Any = adapter.describe()
+    if not isinstance(description, Description):
+        raise BadReturnError(f"describe returned {_kind(description)}, not Description")
+    return {
         "type": "started",
         "protocol": VERSION,
         "name": adapter.name,
-        "versions": dict(description.versions),
-        "devices": list(description.devices),
-        "dtypes": list(description.dtypes),
-        "modes": list(adapter.modes),
-        "unsupported": dict(description.unsupported),
+        "versions": _texts("versions", dict(description.versions)),
+        "devices": list(_texts("devices", description.devices)),
+        "dtypes": list(_texts("dtypes", description.dtypes)),
+        "modes": list(_texts("modes", adapter.modes)),
+        "unsupported": _texts("unsupported", dict(description.unsupported)),
     }
-    return Server(adapter), Message(started)
+
+
+def _texts(name: str, values: Any) -> Iterable[str]:
+    """The values, if they are strings (a mapping's keys and values, too)."""
+    parts = [*values, *values.values()] if isinstance(values, dict) else values
+    if isinstance(values, str) or not all(isinstance(part, str) for part in parts):
+        raise BadReturnError(f"{name} are {values!r}; accepted are strings")
+    checked: Iterable[str] = values
+    return checked
 
 
 def _receive(source: IO[bytes]) -> Message | None:

@@ -22,6 +22,7 @@ from depthwise_conformance.reference.floats import FORMATS, Arithmetic
 from depthwise_conformance.reference.geometry import Shape4
 
 Array = NDArray[np.float64]
+VAGUE = 0.25  # an arithmetic that loses so much explains anything, and so nothing
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def gamma(terms: int, roundoff: float) -> float:
     return product / (1.0 - product) if product < 1.0 else np.inf
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bounded_output(
     config: LayerConfig, x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None, arithmetic: Arithmetic
 ) -> Bounded:
@@ -55,6 +57,7 @@ def bounded_output(
     return _guard_overflow(_activate(config, pre, arithmetic), arithmetic)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bounded_gradients(
     config: LayerConfig,
     x: NDArray[Any],
@@ -65,16 +68,20 @@ def bounded_gradients(
 ) -> Gradients:
     """The gradients in closed form: the cotangent goes back through the activation, then through each linear map."""
     d = _back_through_activation(config, x, kernel, bias, cotangent, arithmetic)
-    shape: Shape4 = x.shape  # type: ignore[assignment]  # split_shape checks that there are four
+    shape: Shape4 = x.shape  # split_shape checks that there are four
     terms = d.value[..., 0].size if config.channels_last else d.value[:, 0].size
     taps = config.kernel_size[0] * config.kernel_size[1]
 
+    exact = not d.bound.any()
+
     def linear(apply: Any, other: NDArray[Any], count: int, *rest: Shape4) -> Bounded:
         other = operation.widen(other)
+        magnitude = np.abs(other)
         value = apply(config, d.value, other, *rest)
-        reach = apply(config, np.abs(d.value) + d.bound, np.abs(other), *rest)
-        carried = apply(config, d.bound, np.abs(other), *rest)
-        return _finish(value, reach, carried, count, arithmetic)
+        reach = apply(config, np.abs(d.value) + d.bound, magnitude, *rest)
+        carried = 0.0 if exact else apply(config, d.bound, magnitude, *rest)
+        whole = exact and not arithmetic.proven and _whole(d.value, other)
+        return _finish(value, reach, carried, count, arithmetic, whole)
 
     return Gradients(
         linear(operation.input_gradient, kernel, taps * config.depth_multiplier, shape),
@@ -91,44 +98,61 @@ def _pre_activation(
     if bias is not None:  # some kernels start their sum from the bias: one more term
         reach = operation.add_bias(config, reach, np.abs(operation.widen(bias)))
     taps = config.kernel_size[0] * config.kernel_size[1]
-    error = _sum_error(reach, taps + (bias is not None), arithmetic)
+    whole = not arithmetic.proven and _whole(x, kernel, bias)
+    error = _sum_error(reach, taps + (bias is not None), arithmetic, whole)
     convolved = _store(Bounded(value, error), arithmetic)
     if bias is None:
         return convolved
     return _store(Bounded(operation.add_bias(config, value, bias), convolved.bound), arithmetic)
 
 
-def _sum_error(reach: Array, terms: int, arithmetic: Arithmetic) -> Array:
-    """The error of sums of `terms` products whose absolute values sum to `reach`, and of the reference's own sums."""
+def _whole(*arrays: NDArray[Any] | None) -> bool:
+    return all(array is None or bool(np.all(np.rint(operation.widen(array)) == array)) for array in arrays)
+
+
+def _sum_error(reach: Array, terms: int, arithmetic: Arithmetic, whole: bool) -> Array:
+    """The error of sums of `terms` products whose absolute values sum to `reach`, and of the reference's own sums.
+
+    Without a proof, `4 sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New Approach to Probabilistic
+    Rounding Error Analysis, 2019), and sums of `whole` numbers that both formats hold are exact.
+    """
     accumulator = FORMATS[arithmetic.accumulator]
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
-    relative = rounded_inputs + (1.0 + rounded_inputs) * gamma(terms, accumulator.roundoff)
-    relative += gamma(terms, FORMATS["float64"].roundoff)
-    error = np.where(reach > 0.0, relative * reach, 0.0) if np.isinf(relative) else relative * reach
-    # A sum of nothing but zeros is exact; anything else may lose a subnormal at every step.
-    return np.asarray(np.where((reach > accumulator.largest), np.inf, error + terms * accumulator.tiny))
+    growth = gamma(terms, accumulator.roundoff)
+    if not arithmetic.proven:
+        growth = min(growth, 4.0 * terms**0.5 * accumulator.roundoff)
+    relative = rounded_inputs + (1.0 + rounded_inputs) * growth
+    error = np.asarray((relative + gamma(terms, FORMATS["float64"].roundoff)) * reach + terms * accumulator.tiny)
+    if whole:
+        error[reach * max(arithmetic.inputs, accumulator.roundoff) <= 1.0] = 0.0
+    elif not arithmetic.proven and relative > VAGUE:
+        error = np.zeros_like(error)
+    error[~(reach <= accumulator.largest)] = np.inf
+    return error
 
 
 def _store(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
     """The stage after rounding to the storage format."""
     storage = FORMATS[arithmetic.storage]
     bound = stage.bound + storage.roundoff * (np.abs(stage.value) + stage.bound) + storage.tiny
-    return Bounded(stage.value, np.where(np.abs(stage.value) + bound > storage.largest, np.inf, bound))
+    return _guard_overflow(Bounded(stage.value, bound), arithmetic)
 
 
 def _guard_overflow(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
-    largest = FORMATS[arithmetic.storage].largest
-    return Bounded(stage.value, np.where(np.abs(stage.value) + stage.bound > largest, np.inf, stage.bound))
+    """Anything may come where the format may overflow, or where an overflow before (a NaN bound) leaves all open."""
+    fits = np.abs(stage.value) + stage.bound <= FORMATS[arithmetic.storage].largest
+    return Bounded(stage.value, np.where(fits, stage.bound, np.inf))
 
 
 def _activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Bounded:
     roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
-    tiny = FORMATS[arithmetic.storage].tiny
     activation = ACTIVATIONS[config.activation]
     if activation is None:
         s = softmax(pre.value)
         spread = np.expm1(2.0 * _largest_in_row(pre.bound))
-        return Bounded(s, np.minimum(s * spread + roundoff * softmax_rounding(pre.value, s) + tiny, 1.0))
+        # exp is 2**n times a number of up to sqrt(2): where 2**n underflows, more than the smallest number is lost
+        lost = 2.0 * FORMATS[arithmetic.storage].tiny
+        return Bounded(s, np.fmin(s * spread + roundoff * softmax_rounding(pre.value, s) + lost, 1.0))
     y = activation.value(pre.value)
     return Bounded(y, activation.lipschitz * pre.bound + roundoff * activation.rounding(pre.value, y))
 
@@ -173,8 +197,11 @@ def _bias_gradient(config: LayerConfig, d: Bounded, terms: int, arithmetic: Arit
     value = operation.bias_gradient(config, d.value)
     carried = operation.bias_gradient(config, d.bound)
     reach = operation.bias_gradient(config, np.abs(d.value)) + carried
-    return _finish(value, reach, carried, terms, arithmetic)
+    whole = not arithmetic.proven and not d.bound.any() and _whole(d.value)
+    return _finish(value, reach, carried, terms, arithmetic, whole)
 
 
-def _finish(value: Array, reach: Array, carried: Array, terms: int, arithmetic: Arithmetic) -> Bounded:
-    return _store(Bounded(value, carried + _sum_error(reach, terms, arithmetic)), arithmetic)
+def _finish(
+    value: Array, reach: Array, carried: Array | float, terms: int, arithmetic: Arithmetic, whole: bool
+) -> Bounded:
+    return _store(Bounded(value, carried + _sum_error(reach, terms, arithmetic, whole)), arithmetic)

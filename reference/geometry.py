@@ -38,9 +38,8 @@ class Axis:
         """The windows before, inside and beyond the input's borders: those that lie wholly inside are the middle."""
         first = min(max(-(-self.before // self.stride), 0), self.output)
         last = max(min((self.input + self.before - self.span) // self.stride + 1, self.output), first)
-        return [
-            part for part in (slice(0, first), slice(first, last), slice(last, self.output)) if part.start < part.stop
-        ]
+        parts = (slice(0, first), slice(first, last), slice(last, self.output))
+        return [part for part in parts if part.start < part.stop]
 
 
 def effective_extent(kernel: int, dilation: int) -> int:
@@ -73,13 +72,13 @@ def axis_geometry(size: int, kernel: int, stride: int, dilation: int, padding: s
 
 @lru_cache(maxsize=1024)
 def transposed_axes(axis: Axis) -> tuple[tuple[slice, slice, Axis], ...]:
-    """The way back: input positions, the taps that reach them in reverse order, and the windows those taps come from.
+    """The way back, from windows to input: positions, the taps that reach them, and the axis that leads there.
 
     Tap p of window o sees position `i = o*stride + p*dilation - before`. So position i is seen by window
     `o = (i + before - p*dilation) / stride` through each tap p for which that is a whole number. Those taps are
     `stride / g` apart, their windows `dilation / g` apart and in reverse order, where g is the greatest common divisor
     of stride and dilation; all positions with the same remainder modulo the stride share them. Hence, for each
-    remainder, an axis of stride 1 whose input are the windows, and whose outputs are these positions.
+    remainder: the positions, the taps, and an axis of stride 1 from the windows to the positions, by the taps reversed.
     """
     common = gcd(axis.stride, axis.dilation)
     ways = []

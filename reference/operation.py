@@ -32,16 +32,20 @@ def widen(array: NDArray[Any]) -> Array:
     return np.asarray(array, dtype=np.float64)
 
 
-def depthwise_conv2d(config: LayerConfig, x: NDArray[Any], kernel: NDArray[Any]) -> Array:
+def depthwise_conv2d(
+    config: LayerConfig, x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None = None
+) -> Array:
     """`y[b, i, j, c*M + m] = sum over p, q of x[b, i*stride + p*dilation - before, ...] * kernel[p, q, c, m]`.
 
     `x` is an input of the layer, zeros beyond its borders; `kernel` has shape
-    `(kernel_height, kernel_width, channels, depth_multiplier)`.
+    `(kernel_height, kernel_width, channels, depth_multiplier)`; `bias[c*M + m]` is added if there is one.
     """
     x, k = _channels_last(config, widen(x)), _merge(widen(kernel))
     rows, columns = spatial_axes(config, x.shape[1], x.shape[2])
     y = np.empty((x.shape[0], rows.output, columns.output, k.shape[2]))
     _correlate(x, k, rows, columns, y, repeat=config.depth_multiplier)
+    if bias is not None:
+        y += widen(bias)
     return _as_configured(config, y)
 
 
@@ -103,14 +107,11 @@ def _correlate(x: Array, kernel: Array, rows: Axis, columns: Axis, out: Array, r
     """
     channels = kernel.shape[2]
     joined = _joinable(columns, out)
-    repeated = (
-        np.concatenate([kernel] * min(_piece(channels) // channels, columns.output), axis=2) if joined else kernel
-    )
+    copies = min(_piece(channels) // channels, columns.output) if joined else 1
+    weights = np.concatenate([kernel] * copies, axis=2) if copies > 1 else kernel
     for i, j, windows in _blocks(x, rows, columns, joined, repeat):
         batch, height, _, _, width, run = windows.shape
-        block = out[:, i, j].reshape(
-            batch, height, width, run
-        )  # a view: where columns are joined, they adjoin in `out`
+        block = out[:, i, j].reshape(batch, height, width, run)  # a view: joined columns adjoin in `out`
         for piece in _pieces(run, channels):
             taps = weights[..., : piece.stop - piece.start]
             np.einsum("bipqjn,pqn->bijn", windows[..., piece], taps, out=block[..., piece])
@@ -127,9 +128,9 @@ def _piece(channels: int) -> int:
     return max(PIECE // channels, 1) * channels
 
 
-def _pieces(run: int, channels: int) -> Iterator[slice]:
+def _pieces(run: int, channels: int) -> list[slice]:
     piece = _piece(channels)
-    return (slice(start, min(start + piece, run)) for start in range(0, run, piece))
+    return [slice(start, min(start + piece, run)) for start in range(0, run, piece)]
 
 
 def _blocks(x: Array, rows: Axis, columns: Axis, joined: bool, repeat: int = 1) -> Iterator[tuple[slice, slice, Array]]:

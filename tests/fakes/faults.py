@@ -1,7 +1,8 @@
 """Faulty implementations: each is honest but for one thing, which its docstring tells, and which a check has to find.
 
 `check` is the check that the fault belongs to. A case that shows the fault may show it under other checks as well
-(a padding that is wrong forwards is wrong backwards). LETHAL are those that kill, hang or starve their process.
+(a padding that is wrong forwards is wrong backwards). LETHAL are those that kill, hang or starve their process,
+RARE those that random cases may miss.
 """
 
 from __future__ import annotations
@@ -1009,12 +1010,12 @@ class ReluLeaks(Activated):
 
 
 class ReluIsMagnitude(Activated):
-    """relu in float16 clears the sign of what is between -1 and 0."""
+    """relu in float16 and bfloat16 clears the sign of what is between -1 and 0."""
 
     replaces = ("relu",)
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
-        low = (p > -1) & (p < 0) & (config.dtype == "float16")
+        low = (p > -1) & (p < 0) & (config.dtype in HALVES)
         return np.where(low, -p, activation("relu", p))
 
 
@@ -1294,7 +1295,7 @@ class Float16RoundedThroughBfloat16(Fault):
         return super().store(rounded(y, ml_dtypes.bfloat16) if dtype == np.float16 else y, dtype)
 
 
-class ScaledALittle(Retouched):
+class ScaledSlightly(Retouched):
     """float32 layers: sums are too large by one part in 32768, as by a folded constant that is off."""
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
@@ -2450,3 +2451,5 @@ LETHAL: tuple[type[Adapter], ...] = (
     SpinsOnLargeStride,
     EatsMemory,
 )
+# Conjunctions of a dtype and an activation that some runs of a few hundred random cases miss.
+RARE: tuple[type[Adapter], ...] = (ReluIsMagnitude, SigmoidInSinglePrecision, SoftplusThreshold)

@@ -1,0 +1,44 @@
+"""A worker that remembers the calls it answered, and can repeat them in a bare loop; for `harness.py`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from depthwise_conformance import worker
+from depthwise_conformance.protocol import Message
+
+
+class RecordingServer(worker.Server):
+    """Answers `bare loop` by making all the calls since the last one again, with nothing around them."""
+
+    def __init__(self, adapter: worker.Adapter) -> None:
+        super().__init__(adapter)
+        self._calls: list[Message] = []
+
+    def answer(self, message: Message) -> Message:
+        """As a Server does."""
+        if message.header["operation"] != "bare loop":
+            self._calls.append(message)
+            return super().answer(message)
+        calls = [self._bare(call) for call in self._calls]
+        self._calls = []
+        start = time.perf_counter()
+        for function, arguments in calls:
+            with suppress(Exception):
+                function(*arguments)
+        seconds = time.perf_counter() - start
+        return Message({"type": "result", "outcome": "value", "seconds": seconds})
+
+    def _bare(self, message: Message):  # noqa: ANN202  # a bound method and its arguments
+        header, a = message.header, message.arrays
+        config = worker.LayerConfig.from_json(header["arguments"])
+        method = getattr(self._adapter, header["operation"])
+        if header["operation"] == "output_shape":
+            return method, (config, tuple(header["input_shape"]))
+        extra = (a["cotangent"],) if header["operation"] == "gradients" else ()
+        return method, (config, a["x"], a["kernel"], a.get("bias"), *extra)
+
+
+worker.Server = RecordingServer  # type: ignore[misc]
+worker.main()
