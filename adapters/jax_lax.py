@@ -12,6 +12,8 @@ from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, 
 from depthwise_conformance.adapters.translate import activate, device_index, versions, weight_shapes
 from depthwise_conformance.reference import LayerConfig
 
+CALLS_KEPT = 400
+
 
 class JaxLax(Adapter):
     """`jax.lax.conv_general_dilated(feature_group_count=channels)`, operation by operation.
@@ -39,6 +41,7 @@ class JaxLax(Adapter):
         }
         platform = device.partition(":")[0]
         self._device = self._jax.devices(platform)[device_index(device)]
+        self._tidy = Tidy(self._jax)
         self._forward = self._compiled(self._apply)
         self._gradients = self._compiled(self._pull_back)
 
@@ -52,12 +55,14 @@ class JaxLax(Adapter):
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """One convolution, one addition, one activation."""
+        self._tidy()
         return np.asarray(self._forward(config, *self._put(x, kernel, bias)))
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
         """By `jax.vjp`."""
+        self._tidy()
         found = self._gradients(config, *self._put(x, kernel, bias, cotangent))
         input_, kernel_, bias_ = (None if gradient is None else np.asarray(gradient) for gradient in found)
         assert input_ is not None and kernel_ is not None
@@ -96,6 +101,20 @@ class JaxLax(Adapter):
 
     def _put(self, *arrays: AnyArray | None) -> Any:
         return self._jax.device_put(arrays, self._device)
+
+
+class Tidy:
+    """Drops compiled code now and then: JAX keeps some megabytes for every new shape, and cases have new shapes."""
+
+    def __init__(self, jax: Any) -> None:
+        self._jax = jax
+        self._calls = 0
+
+    def __call__(self) -> None:
+        """To be called before each operation."""
+        self._calls += 1
+        if self._calls % CALLS_KEPT == 0:
+            self._jax.clear_caches()
 
 
 def prepare(mode: str) -> None:

@@ -147,6 +147,14 @@ class KerasJax(KerasAdapter):
     backend: ClassVar[str] = "jax"
     distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib")
 
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        self._tidy = jax_lax.Tidy(self._framework)
+
+    def _loaded(self, config: LayerConfig, shape: tuple[int, ...], kernel: AnyArray, bias: AnyArray | None) -> Any:
+        self._tidy()
+        return super()._loaded(config, shape, kernel, bias)
+
     def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
         def call(x: Any, weights: Any) -> Any:
             return layer.stateless_call(weights, [], x)[0]

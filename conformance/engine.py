@@ -232,7 +232,7 @@ class Engine:
         return [judge.judge_refusal(case, answer[0]) for case, answer in zip(cases, outcomes, strict=True)]
 
     def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
-        """Takes back a suspicion of stale results where a fresh worker gives the same: the values are wrong, no more."""
+        """Takes back a suspicion of stale results where a fresh worker is wrong too: it is the values, not memory."""
         confirmed = []
         for check, judgement in found:
             step = judge.fresh_request(expectation, judgement) if check == "purity" else None

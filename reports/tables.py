@@ -130,7 +130,7 @@ def count_reasons(folder: Path, verdict: Verdict, by: Sequence[str]) -> pd.DataF
         chosen = frame[frame["verdict"] == verdict.value].astype(dict.fromkeys(by, str))
         chosen = chosen.assign(reason=chosen["signature"].where(chosen["signature"] != "", chosen["detail"]))
         parts.append(chosen.groupby(keys, as_index=False).size())
-    return pd.concat(parts).groupby(keys, as_index=False)["size"].sum()
+    return pd.concat(parts).groupby(keys, as_index=False).agg({"size": "sum"})
 
 
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
