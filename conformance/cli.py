@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except (UsageError, ValueError) as error:
+    except (UsageError, ValueError, OSError) as error:
         print(f"depthwise-conformance: {error}", file=sys.stderr)
         return UNDONE
     except KeyboardInterrupt:
@@ -120,7 +120,7 @@ def _read_case(path: Path) -> AnyCase:
         return case_from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"case file {str(path)!r}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"case file {str(path)!r}: {error}") from None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -50,16 +51,16 @@ class RunConsole:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tells each failure when it is known."""
         if report.failed:
-            self._console.print(f"\n{report.longreprtext}")
+            self._console.print(f"\n{report.longreprtext}", soft_wrap=True)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Tells what could not be collected."""
         if report.failed:
-            self._console.print(report.longreprtext)
+            self._console.print(report.longreprtext, soft_wrap=True)
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Tells an error of our own."""
-        self._console.print(str(excrepr))
+        self._console.print(str(excrepr), soft_wrap=True)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Tells why the run was ended."""
@@ -79,28 +80,29 @@ def print_summary(folder: Path, console: Console) -> None:
     for run in read_runs(folder):
         for target in run["targets"]:
             if target["status"] != "judged":
-                console.print(f"{target['target']} {target['status']}: {target['message']}")
+                console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
     distinct = len(read_discrepancies(folder))
-    console.print(f"{distinct} distinct discrepanc{'y' if distinct == 1 else 'ies'}. Report: {folder / 'report.html'}")
+    noun = "discrepancy" if distinct == 1 else "discrepancies"
+    console.print(f"{distinct} distinct {noun}. Report: {folder / 'report.html'}", soft_wrap=True)
 
 
 def _table(folder: Path) -> Table:
     rows = summarise_folder(folder).to_dict("records")
-    checks = [check for check in CHECKS if any(row["check"] == check for row in rows)]
-    table = Table(title="Passed of judged cases, by target and check", title_justify="left")
-    table.add_column("target", no_wrap=True)
-    for check in checks:
-        table.add_column(check.replace("_", " "), justify="right")
-    for target in dict.fromkeys(row["target"] for row in rows):
-        cells = {row["check"]: _cell(row) for row in rows if row["target"] == target}
-        table.add_row(str(target), *(cells.get(check, Text("")) for check in checks))
+    cells = {(row["check"], row["target"]): _cell(row) for row in rows}
+    targets = list(dict.fromkeys(str(row["target"]) for row in rows))
+    table = Table(
+        "check", title="Judged cases: how many passed, or how many failed", title_justify="left", box=box.SIMPLE
+    )
+    for target in targets:
+        table.add_column(target, justify="right", overflow="fold", min_width=len("400 fail"))
+    for check in [check for check in CHECKS if any(row["check"] == check for row in rows)]:
+        table.add_row(check, *(cells.get((check, target), Text("")) for target in targets))
     return table
 
 
 def _cell(row: Any) -> Text:
-    counts = {verdict: int(row[verdict.value]) for verdict in Verdict}
-    passed = counts[Verdict.PASS]
-    failed = sum(count for verdict, count in counts.items() if verdict.is_discrepancy)
+    passed = int(row[Verdict.PASS.value])
+    failed = sum(int(row[verdict.value]) for verdict in Verdict if verdict.is_discrepancy)
     if passed + failed == 0:
-        return Text("unsupported", style="dim")
-    return Text(f"{passed}/{passed + failed}", style="red bold" if failed else "green")
+        return Text("-", style="dim")
+    return Text(f"{failed} fail", style="red bold") if failed else Text(str(passed), style="green")

@@ -25,7 +25,6 @@ AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ACTIVE = 2  # targets that compute at a time
 MAX_LOSSES = 30  # workers that a target may lose before it is given up
 MAX_TIMEOUTS = 3
-MAX_GROUPS = 5  # distinct discrepancies of one target and check that are shrunk
 
 # What a check is judged beside when it is judged alone: its verdict depends on it.
 NEEDS = {
@@ -90,9 +89,10 @@ class Options:
     """What a run was asked for."""
 
     checks: tuple[str, ...] = CHECKS
-    examples: int = 400
+    examples: int = 250
     seed: int = 0
-    search_seconds: float = 10.0
+    search_seconds: float = 10.0  # for one discrepancy
+    search_budget: float = 120.0  # seconds for all of them
     stop_early: bool = False
 
 
@@ -107,6 +107,7 @@ class Engine:
         self._record = record
         self._progress = progress
         self.stopped = False
+        self._search_left = options.search_budget
         self._confirmed: set[tuple[str, str]] = set()
         self._active = threading.Semaphore(ACTIVE)
 
@@ -160,13 +161,10 @@ class Engine:
                 best = (case, judgement)
             return same
 
-        search(
-            self._block_seed(group.block),
-            self._block_size(group.block),
-            group.first,
-            fails,
-            self.options.search_seconds,
-        )
+        start = time.monotonic()
+        seconds = min(self.options.search_seconds, self._search_left)
+        search(self._block_seed(group.block), self._block_size(group.block), group.first, fails, seconds)
+        self._search_left -= time.monotonic() - start
         return best
 
     def _work(self, selected: Mapping[str, Collection[str]]) -> Iterator[Callable[[Target], None]]:

@@ -31,7 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
-    "--examples": {"type": int, "default": 400, "help": "cases drawn for each target (default: %(default)s)"},
+    "--examples": {"type": int, "default": 250, "help": "cases drawn for each target (default: %(default)s)"},
     "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
     "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
@@ -133,7 +133,7 @@ def _options(config: pytest.Config) -> Any:
         examples=given["--examples"],
         seed=given["--seed"],
         out=out,
-        timeout=given["--timeout"] or OPTIONS["--timeout"]["default"],
+        timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],
         stop_early=config.option.maxfail == 1,
     )
 

@@ -38,6 +38,7 @@ MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
 WINDOW = 8  # requests under way, so that the worker never waits for the parent
 POLL_SECONDS = 0.1
 STDERR_TAIL = 8000
+WAITING = {"OMP_WAIT_POLICY": "passive"}  # idle threads of one target must not take the cores from another
 PIPE = 1 << 16  # what a pipe holds
 DEATH_SECONDS = 5.0  # between the end of a worker's output and its own
 ANSWERS = ("value", "error", "unsupported", "bad_return")
@@ -174,6 +175,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**WAITING, **os.environ},
             start_new_session=True,  # so that a time limit ends its children too, and Ctrl-C reaches the parent alone
         )
         assert self._child.stdin and self._child.stdout and self._child.stderr

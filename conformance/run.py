@@ -48,7 +48,7 @@ class RunOptions:
     adapters: tuple[str, ...] = ()
     checks: tuple[str, ...] = CHECKS
     device: str = ""
-    examples: int = 400
+    examples: int = Options.examples
     seed: int = 0
     out: Path = Path("conformance-run")
     timeout: float = 20.0

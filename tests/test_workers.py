@@ -237,8 +237,8 @@ def test_noise_and_odd_arrays_cost_nothing(start, adapter, dtype):
 
 
 def test_noise_before_the_first_frame_costs_nothing(start, tmp_path):
-    noise = "import os\nprint('noise at import' * 10_000)\nos.write(1, b'DWC1 noise' * 10_000)\n"
-    (tmp_path / "noisy.py").write_text(noise + ADAPTERS.read_text())
+    noise = "print('noise at import' * 10_000)\nos.write(1, b'DWC1 noise' * 10_000)\n"
+    (tmp_path / "noisy.py").write_text(ADAPTERS.read_text() + noise)
     assert unlucky(start(f"{tmp_path / 'noisy.py'}:Quiet")).kind == "value"
 
 
