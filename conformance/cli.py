@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
     for name in plugin.OPTIONS:
         value = getattr(options, name.removeprefix("--"))
-        arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value])]
+        arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
     status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole()])
     return status if status in (0, FAILED) else UNDONE
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from depthwise_conformance.run import ConformanceRun
 
 RUN = pytest.StashKey["ConformanceRun"]()
+TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters alone
 REPORT = pytest.StashKey[Path]()
 OPTIONS: dict[str, dict[str, Any]] = {
     "--target": {
@@ -31,7 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
-    "--examples": {"type": int, "default": 250, "help": "cases drawn for each target (default: %(default)s)"},
+    "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter alone)"},
     "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
     "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
@@ -130,12 +131,18 @@ def _options(config: pytest.Config) -> Any:
         adapters=tuple(given["--adapter"]),
         checks=tuple(given["--check"]) or CHECKS,
         device=given["--device"],
-        examples=given["--examples"],
+        examples=_examples(given),
         seed=given["--seed"],
         out=out,
         timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],
         stop_early=config.option.maxfail == 1,
     )
+
+
+def _examples(given: dict[str, Any]) -> int:
+    """As many as asked for; without a word, more where no framework has to compile each of them."""
+    alone = given["--adapter"] and not given["--target"]
+    return given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
 
 
 def _is_xdist_worker(config: pytest.Config) -> bool:

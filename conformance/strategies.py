@@ -49,6 +49,7 @@ COINCIDENCES = (
     ("kernel_height", "stride_height"),
     ("kernel_width", "stride_width"),
 )
+SEEDS = 100  # no more: into wider ranges Hypothesis puts constants of whatever modules are loaded
 WORK = 40_000  # multiplications in one forward pass: small, so that thousands of cases run
 
 
@@ -78,7 +79,7 @@ def cases(draw: st.DrawFn) -> Case:
     batch, channels = sizes["batch"], sizes["channels"]
     last = data_format == "channels_last"
     shape = (batch, height, width, channels) if last else (batch, channels, height, width)
-    return Case(config, shape, Data(draw(st.sampled_from(RECIPES)), draw(st.integers(0, 999))))
+    return Case(config, shape, Data(draw(st.sampled_from(RECIPES)), draw(st.integers(0, SEEDS - 1))))
 
 
 def refusals() -> st.SearchStrategy[Refusal]:

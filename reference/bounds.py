@@ -113,14 +113,14 @@ def _whole(*arrays: NDArray[Any] | None) -> bool:
 def _sum_error(reach: Array, terms: int, arithmetic: Arithmetic, whole: bool) -> Array:
     """The error of sums of `terms` products whose absolute values sum to `reach`, and of the reference's own sums.
 
-    Without a proof, `4 sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New Approach to Probabilistic
+    Without a proof, `2 sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New Approach to Probabilistic
     Rounding Error Analysis, 2019), and sums of `whole` numbers that both formats hold are exact.
     """
     accumulator = FORMATS[arithmetic.accumulator]
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
     growth = gamma(terms, accumulator.roundoff)
     if not arithmetic.proven:
-        growth = min(growth, 4.0 * terms**0.5 * accumulator.roundoff)
+        growth = min(growth, 2.0 * terms**0.5 * accumulator.roundoff)
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
     error = np.asarray((relative + gamma(terms, FORMATS["float64"].roundoff)) * reach + terms * accumulator.tiny)
     if whole:

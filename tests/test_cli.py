@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 HONEST = f"{HERE / 'fakes' / 'honest.py'}:Honest"
 FLIPPED = f"{HERE / 'fakes' / 'faults.py'}:KernelFlipped"
 LEAVES = f"{HERE / 'misbehaving.py'}:Leaves"
+DECLINES = f"{HERE / 'misbehaving.py'}:AlwaysRaises"
 DIES = f"{HERE / 'misbehaving.py'}:DiesAtStart"
 COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.cli")
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
@@ -210,8 +211,7 @@ def test_a_misspelt_option_is_told_with_the_usage(tmp_path, arguments):
     assert list(tmp_path.iterdir()) == []
 
 
-@TOLD_WITH_TRACEBACK
-@pytest.mark.parametrize("name", ["a file", "a foreign folder"])
+@pytest.mark.parametrize("name", ["a file", pytest.param("a foreign folder", marks=TOLD_WITH_TRACEBACK)])
 def test_what_is_not_a_runs_folder_is_left_alone(tmp_path, name):
     out = tmp_path / "out"
     (out / "cases").mkdir(parents=True)
@@ -385,9 +385,16 @@ def test_collecting_only_judges_nothing(tmp_path):
 
 
 def test_x_stops_at_the_first_discrepancy(tmp_path):
-    done = suite(tmp_path, "--adapter", FLIPPED, "--check", "output", "--check", "shape", "-x", "--out", "out")
+    checks = ("--check", "output", "--check", "shape", "--examples", 300)
+    done = suite(tmp_path, "--adapter", FLIPPED, *checks, "-x", "--out", "out")
     assert done.returncode == 1, done.stdout
+    assert len(records(tmp_path / "out")) < 2 * 304
     assert "1 failed" in done.stdout
+
+
+@pytest.mark.xfail(reason="a run that -x ended early calls itself complete", strict=True)
+def test_what_x_stopped_is_not_complete(tmp_path):
+    suite(tmp_path, "--adapter", FLIPPED, "--check", "output", "--examples", 300, "-x", "--out", "out")
     assert read_runs(tmp_path / "out")[0]["complete"] is False
 
 
@@ -398,6 +405,13 @@ def test_xdist_finds_what_a_single_process_finds(bad, tmp_path):
     assert records(tmp_path / "out").equals(records(bad[0]))
     assert {one.id for one in read_discrepancies(tmp_path / "out")} == {one.id for one in read_discrepancies(bad[0])}
     assert not (tmp_path / "out.shards").exists()
+
+
+@pytest.mark.xfail(reason="each process tells a refusal by the first of its own checks", strict=True)
+def test_xdist_tells_a_refusal_once_too(tmp_path):
+    for out, processes in (("one", ()), ("two", ("-n", 2))):
+        suite(tmp_path, "--adapter", DECLINES, "--check", "output", "--check", "shape", *processes, "--out", out)
+    assert records(tmp_path / "one").equals(records(tmp_path / "two"))
 
 
 @pytest.mark.xfail(reason="shards that an interrupted run left are merged into the next", strict=True)

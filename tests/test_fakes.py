@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 from faults import FAULTS, LETHAL, RARE
-from honest import HONEST, BiasFirst, FusedMultiplyAdd, MatrixProduct, RoundedStages
+from honest import HONEST, FusedMultiplyAdd, MatrixProduct, RoundedStages
 
 from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.engine import Engine, Options
+from depthwise_conformance.plugin import ALONE
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.targets import Target, open_targets, requests
 
 FAKES = Path(__file__).parent / "fakes"
 TOGETHER = 40  # fakes that run side by side
-TENFOLD = (FusedMultiplyAdd, MatrixProduct, RoundedStages, BiasFirst)
+TENFOLD = (FusedMultiplyAdd, MatrixProduct, RoundedStages)
 Found = dict[str, set[str]]
 
 
@@ -58,7 +59,11 @@ def grouped(fakes: Sequence[type[Adapter]]) -> Iterator[Sequence[type[Adapter]]]
 @pytest.fixture(scope="module")
 def caught() -> Found:
     quick = [fake for fake in FAULTS if fake not in LETHAL]
-    return {name: checks for group in grouped(quick) for name, checks in judge(group, Options(), let_go=True).items()}
+    return {
+        name: checks
+        for group in grouped(quick)
+        for name, checks in judge(group, Options(examples=ALONE), let_go=True).items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,12 +76,12 @@ def test_a_fault_is_caught_by_the_check_it_belongs_to(fault: type[Adapter], caug
 @pytest.mark.parametrize("fault", LETHAL, ids=lambda fault: fault.name)
 def test_a_fault_that_takes_its_process_along_is_caught(fault: type[Adapter], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthwise_conformance.pool.MEMORY_BYTES", 1 << 30)
-    assert fault.check in judge([fault], Options(), let_go=True, timeout=5.0)[fault.name]
+    assert fault.check in judge([fault], Options(examples=ALONE), let_go=True, timeout=5.0)[fault.name]
 
 
 def test_a_fault_of_one_kind_of_case_does_not_end_the_run() -> None:
     fault = next(fault for fault in LETHAL if fault.__name__ == "AbortsOnWidthThirteen")
-    assert judge([fault], Options())[fault.name] == {fault.check}
+    assert judge([fault], Options(examples=ALONE))[fault.name] == {fault.check}
 
 
 @pytest.fixture(scope="module")
@@ -90,5 +95,5 @@ def test_an_honest_implementation_is_not_blamed(honest: type[Adapter], blamed: F
 
 
 def test_honest_implementations_are_not_blamed_over_ten_times_the_default_budget() -> None:
-    blamed = judge(TENFOLD, Options(examples=10 * Options().examples, seed=1))
+    blamed = judge(TENFOLD, Options(examples=10 * ALONE, seed=1))
     assert blamed == {honest.name: set() for honest in TENFOLD}
