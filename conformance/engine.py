@@ -23,8 +23,7 @@ from depthwise_conformance.targets import Target
 CHUNK = 16  # cases that are handed to the targets together
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ACTIVE = 2  # targets that compute at a time
-MAX_LOSSES = 30  # workers that a target may lose before it is given up
-MAX_TIMEOUTS = 3
+LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up
 
 # What a check is judged beside when it is judged alone: its verdict depends on it.
 NEEDS = {
@@ -253,12 +252,9 @@ class Engine:
         self._record(records)
 
     def _give_up_if_hopeless(self, target: Target) -> None:
-        timeouts = sum(
-            tally.verdicts[Verdict.TIMED_OUT] for (name, _), tally in list(self.tallies.items()) if name == target.name
-        )
-        if target.status == "judged" and (target.worker.losses >= MAX_LOSSES or timeouts >= MAX_TIMEOUTS):
+        if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
             target.status = "abandoned"
-            target.message = f"given up after {target.worker.losses} lost workers, {timeouts} of them by time limit"
+            target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
 
 
 def make_record(target: Target, check: str, case: AnyCase, judgement: Judgement) -> Record:

@@ -88,7 +88,10 @@ Program = tuple[Message, ...]
 
 
 class Worker:
-    """One target's process. Not thread-safe; `close` it."""
+    """One target's process. Not thread-safe; `close` it.
+
+    `losses` counts the processes that were lost, `lost_seconds` the time that waiting for them and starting anew took.
+    """
 
     def __init__(self, launch: Launch, timeout: float) -> None:
         self.launch = launch
@@ -96,6 +99,7 @@ class Worker:
         self._limit = timeout
         self._process: _Process | None = None
         self.losses = 0
+        self.lost_seconds = 0.0
 
     def start(self) -> Mapping[str, Any]:
         """Starts the process; what it says of itself. Raises WorkerBrokenError."""
@@ -123,10 +127,12 @@ class Worker:
         sent: collections.deque[Program] = collections.deque()
         try:
             while self._fill(waiting, sent):
+                start = time.monotonic()
                 outcomes = self._collect(sent[0])
                 sent.popleft()
                 if outcomes and outcomes[-1].kind in LOST:
                     self.losses += 1
+                    self.lost_seconds += time.monotonic() - start
                     self.close()
                     waiting = itertools.chain(tuple(sent), waiting)
                     sent.clear()
@@ -155,7 +161,9 @@ class Worker:
 
     def _live(self) -> _Process:
         if self._process is None:
+            start = time.monotonic()
             self.start()
+            self.lost_seconds += time.monotonic() - start
         assert self._process is not None
         return self._process
 

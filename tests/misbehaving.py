@@ -167,6 +167,11 @@ class AlwaysRaises(Quiet):
         raise OSError("out of order")
 
 
+class AlwaysHangs(Quiet):
+    def forward(self, config, x, kernel, bias):
+        time.sleep(1000)
+
+
 class Recurses(Quiet):
     def act(self, x):
         return self.act(x)
