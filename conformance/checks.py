@@ -61,12 +61,26 @@ def refusal_request(case: Refusal) -> Message:
 def judge_case(
     expectation: Expectation, steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], checks: Collection[str]
 ) -> Found:
-    """Every selected check's judgement of a case. `outcomes` ends early where the worker was lost."""
+    """Every selected check's judgement of a case. `outcomes` ends early where the worker was lost.
+
+    Where the output is wrong beyond any arithmetic, no gradient of the case is explained by one.
+    """
+    found = list(_judge_answers(expectation, steps, outcomes, checks))
+    wrong = any(check == "output" and judgement.verdict is Verdict.WRONG_VALUE for check, judgement in found)
+    for check, judgement in found:
+        if wrong and judgement.verdict is Verdict.IMPRECISE:
+            judgement = dataclasses.replace(judgement, verdict=Verdict.WRONG_VALUE, signature="")
+        yield check, judgement
+
+
+def _judge_answers(
+    expectation: Expectation, steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], checks: Collection[str]
+) -> Found:
     answers = {step.role: (step, outcome) for step, outcome in zip(steps, outcomes, strict=False)}
     forward = answers["forward"][1] if "forward" in answers else None
     if forward is not None:
         yield from _forward_checks(expectation, forward, answers, checks)
-    if "gradients" in answers and not (forward is not None and _failed(forward) and _failed(answers["gradients"][1])):
+    if "gradients" in answers and not (forward is not None and _told_already(forward, answers["gradients"][1])):
         yield from _gradient_checks(expectation, answers["gradients"][1], checks)
     if "output_shape" in answers and not (forward is not None and _failed(forward)):
         yield from _shape_inference(expectation, *answers["output_shape"])
@@ -229,6 +243,10 @@ def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
         if outcome.impurities:
             what = "; ".join(outcome.impurities)
             return Judgement(Verdict.IMPURE, signature=what, detail=f"the call ({role}) {what}")
+    for role in (*ALTERED, "again"):
+        if role in answers and answers[role][1].kind in ("error", "bad_return"):
+            story = f"raised after other calls ({role})"
+            return Judgement(Verdict.IMPURE, signature=story, detail=f"{story}:\n{answers[role][1].message}")
     for role in ALTERED:
         if role in answers and (stale := _stale(role, *answers[role], answers)) is not None:
             return stale
@@ -258,6 +276,11 @@ def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Ste
 def _expected(step: Step) -> Expectation:
     assert step.expectation is not None
     return step.expectation
+
+
+def _told_already(forward: Outcome, gradients: Outcome) -> bool:
+    """Whether the gradients failed where the forward pass did: one cause, one discrepancy."""
+    return _failed(forward) and _failed(gradients) and gradients.kind != "unsupported"
 
 
 def _failed(outcome: Outcome) -> bool:

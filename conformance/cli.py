@@ -18,10 +18,12 @@ from depthwise_conformance.adapters.loading import adapter_names
 from depthwise_conformance.case import AnyCase, Refusal, case_from_json
 from depthwise_conformance.display import RunConsole
 from depthwise_conformance.engine import Engine, Options
+from depthwise_conformance.pool import WorkerBrokenError
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.tables import merge
-from depthwise_conformance.run import tell_case
+from depthwise_conformance.reports.words import visible
+from depthwise_conformance.run import ConformanceRun, tell_case
 from depthwise_conformance.targets import Target, UsageError, missing, open_targets, requests
 
 FAILED, UNDONE = 1, 2
@@ -42,13 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Judges targets by way of pytest, on the suite of this package."""
+    given = {name: getattr(options, name.removeprefix("--")) for name in plugin.OPTIONS}
+    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.pytest)
+    judged = None if distributed else ConformanceRun(plugin.read_options(given, options.out))
     folder = str(Path(suite.__file__).parent)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
     arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
-    for name in plugin.OPTIONS:
-        value = getattr(options, name.removeprefix("--"))
+    for name, value in given.items():
         arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
-    status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole()])
+    status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])
     return status if status in (0, FAILED) else UNDONE
 
 
@@ -71,16 +75,21 @@ def targets(options: argparse.Namespace) -> int:
 def replay(options: argparse.Namespace) -> int:
     """Judges one case again."""
     case = _read_case(options.case)
-    checks = tuple(options.check) or (("errors",) if isinstance(case, Refusal) else CHECKS[:-1])
-    opened = open_targets(requests(options.target, options.adapter), options.timeout, options.device)
+    given = {name: getattr(options, name.removeprefix("--"), None) for name in plugin.OPTIONS}
+    asked = plugin.read_options({**given, "--seed": 0}, Path())
+    applicable = ("errors",) if isinstance(case, Refusal) else tuple(check for check in CHECKS if check != "errors")
+    checks = [check for check in asked.checks if check in applicable]
+    if not checks:
+        raise UsageError(f"check {', '.join(asked.checks)}: accepted for this case are {', '.join(applicable)}")
+    opened = open_targets(requests(asked.targets, asked.adapters), asked.timeout, asked.device)
     try:
-        engine = Engine(Options(checks), lambda records: None)
         print(tell_case(case))
+        engine = Engine(Options(asked.checks), lambda records: None)
         failed = [_replay_target(engine, target, case, checks) for target in opened]
     finally:
         for target in opened:
             target.worker.close()
-    if not opened or any(target.status == "broken" for target in opened):
+    if any(target.status == "broken" for target in opened):
         return UNDONE
     return FAILED if any(failed) else 0
 
@@ -104,13 +113,18 @@ def _replay_target(engine: Engine, target: Target, case: AnyCase, checks: Sequen
         return False
     failed = False
     for check in checks:
-        judgement = engine.judge(target, case, check)
+        try:
+            judgement = engine.judge(target, case, check)
+        except WorkerBrokenError as error:
+            target.status = "broken"
+            print(f"  broken: {error}")
+            return False
         if judgement is None:
             continue
         failed = failed or judgement.verdict.is_discrepancy
-        error = "" if judgement.error != judgement.error else f"  {judgement.error:.3g} times the bound"
-        print(f"  {check:<16} {judgement.verdict.value}{error}  {judgement.signature}".rstrip())
-        for line in judgement.detail.splitlines():
+        figure = "" if judgement.error != judgement.error else f"  {judgement.error:.3g} times the bound"
+        print(visible(f"  {check:<16} {judgement.verdict.value}{figure}  {judgement.signature}".rstrip()))
+        for line in visible(judgement.detail).splitlines():
             print(f"      {line}")
     return failed
 

@@ -16,19 +16,23 @@ from depthwise_conformance.plugin import REPORT, RUN
 from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
+from depthwise_conformance.run import ConformanceRun
 
 
 class RunConsole:
     """A pytest plugin that shows a run in place of pytest's own reporter: bars while it judges, what fails, a table."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: ConformanceRun | None) -> None:
+        self._run = run
         self._console = Console(stderr=True, markup=False, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=self._console, transient=True)
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(trylast=True)  # when the terminal reporter is there
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Takes the place of the terminal reporter."""
+        """Takes the place of the terminal reporter, and hands the run to the suite."""
+        if self._run is not None:
+            config.stash[RUN] = self._run
         config.pluginmanager.unregister(name="terminalreporter")
 
     @pytest.hookimpl(trylast=True)

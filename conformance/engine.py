@@ -92,7 +92,6 @@ class Options:
     seed: int = 0
     search_seconds: float = 10.0  # for one discrepancy
     search_budget: float = 120.0  # seconds for all of them
-    stop_early: bool = False
 
 
 class Engine:
@@ -105,6 +104,7 @@ class Engine:
         self.tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
         self._record = record
         self._progress = progress
+        self.stop_early = False  # after the first chunk that shows a discrepancy
         self.stopped = False
         self._search_left = options.search_budget
         self._confirmed: set[tuple[str, str]] = set()
@@ -120,11 +120,15 @@ class Engine:
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
                 if len(under_way) > AHEAD:
                     _wait(under_way.popleft())
-                if self.options.stop_early and any(tally.groups for tally in self.tallies.values()):
+                if self.stop_early and any(tally.groups for tally in self.tallies.values()):
                     self.stopped = True
                     break
             while under_way:
                 _wait(under_way.popleft())
+        except BaseException:
+            for target in live:
+                target.worker.abort()
+            raise
         finally:
             for executor in executors.values():
                 executor.shutdown(wait=True, cancel_futures=True)
@@ -154,7 +158,13 @@ class Engine:
 
         def fails(case: Case) -> bool:
             nonlocal best
-            judgement = self.judge(target, case, check)
+            if target.status == "broken":
+                return False
+            try:
+                judgement = self.judge(target, case, check)
+            except WorkerBrokenError as error:
+                target.status, target.message = "broken", str(error)
+                return False
             same = judgement is not None and (judgement.verdict, judgement.signature) == key
             if judgement is not None and same and extent(case) <= extent(best[0]):
                 best = (case, judgement)

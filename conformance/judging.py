@@ -119,10 +119,10 @@ def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
     if first.dtype == second.dtype and first.shape == second.shape:
         if first.tobytes() == second.tobytes():
             return Judgement(Verdict.PASS)
-        a, b = (array.astype(np.float64).reshape(-1) for array in (first, second))
-        differing = np.flatnonzero(~((a == b) | (np.isnan(a) & np.isnan(b))))
+        a, b = (np.ascontiguousarray(array).reshape(-1) for array in (first, second))
+        differing = np.flatnonzero((_bits(a) != _bits(b)).any(axis=1))
         lines = [f"{differing.size} of {a.size} elements differ between two calls on the same arguments"]
-        lines += [f"  element {i}: first {a[i]:.9g}, then {b[i]:.9g}" for i in differing[:SHOWN]]
+        lines += [f"  element {i}: first {a[i]}, then {b[i]}" for i in differing[:SHOWN]]
         return Judgement(Verdict.NOT_DETERMINISTIC, detail="\n".join(lines))
     shapes = f"{first.dtype} {first.shape}, then {second.dtype} {second.shape}"
     return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"two calls on the same arguments returned {shapes}")
@@ -158,6 +158,10 @@ def _in_units(values: NDArray[np.float64], expected: Bounded) -> NDArray[np.floa
     errors[np.isnan(errors)] = np.inf
     errors[np.isinf(expected.bound)] = 0.0
     return errors
+
+
+def _bits(flat: AnyArray) -> NDArray[np.uint8]:
+    return flat.view(np.uint8).reshape(flat.size, -1)
 
 
 def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:

@@ -7,14 +7,17 @@ collected.
 from __future__ import annotations
 
 import importlib.util
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from depthwise_conformance.run import ConformanceRun
+    from depthwise_conformance.run import ConformanceRun, RunOptions
 
+ASKED_FOR = pytest.StashKey[bool]()
 RUN = pytest.StashKey["ConformanceRun"]()
 TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters alone
 REPORT = pytest.StashKey[Path]()
@@ -39,18 +42,44 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options of a run, but for one that another plugin already has (pytest-timeout's, in seconds too)."""
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Adds the options of a run where the suite is asked for: other projects may have options of the same names."""
+    if not any(map(_is_suite, args)):
+        return
+    early_config.stash[ASKED_FOR] = True
     group = parser.getgroup("depthwise-conformance", "conformance of keras.layers.DepthwiseConv2D")
     for name, settings in OPTIONS.items():
-        if name == "--timeout" and importlib.util.find_spec("pytest_timeout"):
-            continue
-        group.addoption(name, **settings)
+        if name != "--timeout" or not importlib.util.find_spec("pytest_timeout"):  # which has it too, in seconds too
+            group.addoption(name, **settings)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Lets asserts of the suite explain themselves."""
+    """Lets the suite's asserts explain themselves; with xdist, readies the folder."""
     pytest.register_assert_rewrite("depthwise_conformance.suite")
+    if _is_controller(config):
+        from depthwise_conformance.run import check_folder, clear_folder
+        from depthwise_conformance.targets import UsageError
+
+        try:
+            check_folder(_out(config))
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        clear_folder(_out(config))
+        shutil.rmtree(_shards(config), ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keeps all the items of a target in one process of xdist, which judges its cases once."""
+    if ASKED_FOR not in config.stash:
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # ships no types
+
+    class ByTarget(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.rpartition("-")[0]
+
+    return ByTarget(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,10 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     run = _run(metafunc.config)
     pairs = [(target.name, check) for target in run.targets for check in run.options.checks]
     marks = [pytest.mark.timeout(0)] if importlib.util.find_spec("pytest_timeout") else []
-    parameters = [
-        pytest.param(target, check, id=f"{target}-{check}", marks=[*marks, *_group(metafunc.config, target)])
-        for target, check in pairs
-    ]
+    parameters = [pytest.param(target, check, id=f"{target}-{check}", marks=marks) for target, check in pairs]
     metafunc.parametrize(("target", "check"), parameters)
 
 
@@ -74,6 +100,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if run and {"target", "check"} <= set(parameters):
             run.selected.setdefault(parameters["target"], set()).add(parameters["check"])
+            run.engine.stop_early = session.config.option.maxfail == 1
 
 
 @pytest.fixture
@@ -89,10 +116,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = config.stash.get(RUN, None)
     if run is not None:
         config.stash[REPORT] = run.close()
-        if run.targets and not config.option.collectonly and any(t.status != "judged" for t in run.targets):
-            session.exitstatus = 2
-    elif _is_controller(config):
-        _merge_shards(config)
+        undone = run.failed or any(target.status != "judged" for target in run.targets)
+    else:
+        undone = _is_controller(config) and _merge_shards(config)
+    if undone and not config.option.collectonly:
+        session.exitstatus = 2
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -106,43 +134,48 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
 
 
-def _run(config: pytest.Config) -> ConformanceRun:
-    if RUN not in config.stash:
-        from depthwise_conformance.run import ConformanceRun
-        from depthwise_conformance.targets import UsageError
-
-        try:
-            config.stash[RUN] = ConformanceRun(_options(config), eager=not _is_xdist_worker(config))
-        except UsageError as error:
-            pytest.exit(str(error), returncode=2)
-    return config.stash[RUN]
-
-
-def _options(config: pytest.Config) -> Any:
+def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
+    """The options of a run from those of a command line, by name. Raises UsageError."""
     from depthwise_conformance.reports.record import CHECKS
     from depthwise_conformance.run import RunOptions
 
-    given = {name: config.getoption(name) for name in OPTIONS}
-    out = given["--out"].absolute()
-    if _is_xdist_worker(config):
-        out = _shards(out) / config.workerinput["workerid"]  # type: ignore[attr-defined]
+    alone = given["--adapter"] and not given["--target"]
+    examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
     return RunOptions(
         targets=tuple(given["--target"]),
         adapters=tuple(given["--adapter"]),
         checks=tuple(given["--check"]) or CHECKS,
         device=given["--device"],
-        examples=_examples(given),
+        examples=examples,
         seed=given["--seed"],
-        out=out,
+        out=out.absolute(),
+        merged=merged,
         timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],
-        stop_early=config.option.maxfail == 1,
     )
 
 
-def _examples(given: dict[str, Any]) -> int:
-    """As many as asked for; without a word, more where no framework has to compile each of them."""
-    alone = given["--adapter"] and not given["--target"]
-    return given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
+def _run(config: pytest.Config) -> ConformanceRun:
+    if RUN not in config.stash:
+        from depthwise_conformance.run import ConformanceRun
+        from depthwise_conformance.targets import UsageError
+
+        given = {name: config.getoption(name, settings.get("default")) for name, settings in OPTIONS.items()}
+        out, merged = _out(config), None
+        if _is_xdist_worker(config):
+            out, merged = _shards(config) / config.workerinput["workerid"], out  # type: ignore[attr-defined]
+        try:
+            config.stash[RUN] = ConformanceRun(read_options(given, out, merged))
+        except UsageError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+    return config.stash[RUN]
+
+
+def _is_suite(argument: str) -> bool:
+    """Whether a command line's argument names the suite, as a package or by its folder."""
+    if "depthwise_conformance.suite" in argument:
+        return True
+    path, suite = Path(argument.partition("::")[0]).absolute(), Path(__file__).parent / "suite"
+    return path.exists() and path.resolve().is_relative_to(suite.resolve())
 
 
 def _is_xdist_worker(config: pytest.Config) -> bool:
@@ -150,27 +183,30 @@ def _is_xdist_worker(config: pytest.Config) -> bool:
 
 
 def _is_controller(config: pytest.Config) -> bool:
-    return bool(getattr(config.option, "numprocesses", None)) and not _is_xdist_worker(config)
+    """Whether this process has others run the suite."""
+    distributes = bool(getattr(config.option, "numprocesses", None))
+    return ASKED_FOR in config.stash and distributes and not _is_xdist_worker(config)
 
 
-def _group(config: pytest.Config, target: str) -> list[Any]:
-    """Keeps a target's items in one process of xdist, where it is installed."""
-    return [pytest.mark.xdist_group(target)] if config.pluginmanager.hasplugin("xdist") else []
+def _out(config: pytest.Config) -> Path:
+    return Path(config.getoption("--out", OPTIONS["--out"]["default"])).absolute()
 
 
-def _shards(out: Path) -> Path:
+def _shards(config: pytest.Config) -> Path:
+    out = _out(config)
     return out.with_name(out.name + ".shards")
 
 
-def _merge_shards(config: pytest.Config) -> None:
-    import shutil
-
+def _merge_shards(config: pytest.Config) -> bool:
+    """Makes the run's folder of those of the processes; whether the run could not be done in full."""
     from depthwise_conformance.reports.page import write_page
+    from depthwise_conformance.reports.runs import read_runs
     from depthwise_conformance.reports.tables import merge
 
-    out = config.getoption("--out").absolute()
-    folders = sorted(_shards(out).glob("gw*"))
-    if folders:
-        merge(folders, out)
-        config.stash[REPORT] = write_page(out)
-        shutil.rmtree(_shards(out))
+    folders = sorted(_shards(config).glob("gw*"))
+    if not folders:
+        return False
+    merge(folders, _out(config))
+    shutil.rmtree(_shards(config))
+    config.stash[REPORT] = write_page(_out(config))
+    return any(target["status"] != "judged" for run in read_runs(_out(config)) for target in run["targets"])

@@ -100,6 +100,7 @@ class Worker:
         self._process: _Process | None = None
         self.losses = 0
         self.lost_seconds = 0.0
+        self._aborted = False
 
     def start(self) -> Mapping[str, Any]:
         """Starts the process; what it says of itself. Raises WorkerBrokenError."""
@@ -160,12 +161,20 @@ class Worker:
         return tuple(outcomes)
 
     def _live(self) -> _Process:
+        if self._aborted:
+            raise WorkerBrokenError("the run was ended")
         if self._process is None:
             start = time.monotonic()
             self.start()
             self.lost_seconds += time.monotonic() - start
         assert self._process is not None
         return self._process
+
+    def abort(self) -> None:
+        """Kills the process, for good, while another thread may be waiting for its answer."""
+        self._aborted = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         """Ends the process, if there is one."""
@@ -220,7 +229,16 @@ class _Process:
         return message
 
     def end(self) -> None:
-        """Kills the process with its children, those in sessions of their own too, and frees the pipes."""
+        """Kills the process and frees the pipes."""
+        self.kill()
+        self._child.wait()
+        self._selector.close()
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def kill(self) -> None:
+        """Kills the process with its children, those in sessions of their own too."""
         descendants: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             descendants = psutil.Process(self._child.pid).children(recursive=True)
@@ -229,11 +247,6 @@ class _Process:
         for process in descendants:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        self._child.wait()
-        self._selector.close()
-        for pipe in self._pipes:
-            with contextlib.suppress(OSError):
-                pipe.close()
 
     def _exchange(self) -> None:
         """Moves what the pipes are ready for. Raises WorkerLostError when nothing more can come."""

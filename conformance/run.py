@@ -22,7 +22,9 @@ from depthwise_conformance.engine import Engine, Key, Options, Tally
 from depthwise_conformance.judging import Judgement
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
+from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
+from depthwise_conformance.reports.words import visible
 from depthwise_conformance.targets import Target, UsageError, open_targets, requests
 
 Progress = Callable[[Target, int], None]
@@ -42,7 +44,10 @@ class NothingJudged(Exception):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of `depthwise-conformance run` and of the pytest plugin."""
+    """The options of `depthwise-conformance run` and of the pytest plugin.
+
+    `merged` is where the folders of several processes are going to be one, each judging whole targets of its own.
+    """
 
     targets: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
@@ -52,7 +57,7 @@ class RunOptions:
     seed: int = 0
     out: Path = Path("conformance-run")
     timeout: float = 20.0
-    stop_early: bool = False
+    merged: Path | None = None
 
     def __post_init__(self) -> None:
         for check in self.checks:
@@ -68,45 +73,48 @@ class RunOptions:
 
 
 class ConformanceRun:
-    """One run. `verify` judges all of `selected` when first asked; without `eager`, only what it is asked for."""
+    """One run. `verify` judges all of `selected` when first asked, or one of several processes the target asked for."""
 
-    def __init__(self, options: RunOptions, eager: bool = True) -> None:
+    def __init__(self, options: RunOptions) -> None:
         self.options = options
         self.selected: dict[str, set[str]] = {}
         self.discrepancies: list[Discrepancy] = []
         self.progress: Progress = lambda target, done: None
-        self._eager = eager
-        self._judged: set[tuple[str, str]] = set()
+        self.failed = False
+        self._evaluated: set[str] = set()
         self._started = time.time()
-        self._prepare_folder()
+        check_folder(options.out)
         self.targets = open_targets(requests(options.targets, options.adapters), options.timeout, options.device)
         self._check_targets()
-        self._write_description()  # from now on this is a run's folder, whatever ends the run
-        self._writer = RecordWriter(options.out).__enter__()
-        engine_options = Options(options.checks, options.examples, options.seed, stop_early=options.stop_early)
+        self._writer = RecordWriter(options.out)
+        engine_options = Options(options.checks, options.examples, options.seed)
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
+        clear_folder(options.out)
+        self._write_description()  # from now on this is a run's folder, whatever ends the run
+        self._writer.__enter__()
 
     def verify(self, target_name: str, check: str) -> list[Discrepancy]:
-        """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged."""
+        """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged, BrokenTargetError."""
         target = next(t for t in self.targets if t.name == target_name)
-        if target.status != "broken" and (target_name, check) not in self._judged:
-            self._evaluate(self.selected if self._eager else {target_name: {check}})
+        if target_name not in self._evaluated:
+            alone = {target_name: self.selected[target_name]}
+            self._evaluate(self.selected if self.options.merged is None else alone)
+        tally = self.engine.tallies[target_name, check]
+        found = [self._settle(target, check, key) for key in _largest_first(tally)]
+        self.discrepancies += found
         if target.status == "broken":
             raise BrokenTargetError(
                 f"{target.name} could not run, which says nothing of the framework:\n{target.message}"
             )
-        tally = self.engine.tallies[target_name, check]
         if tally.reasons and tally.verdicts.total() == tally.reasons.total():
             raise NothingJudged("unsupported: " + "; ".join(tally.reasons))
-        found = [self._settle(target, check, key) for key in _largest_first(tally)]
-        self.discrepancies += found
         return found
 
     @property
     def complete(self) -> bool:
         """Whether every selected check judged every case on every target."""
-        wanted = {(name, check) for name, checks in self.selected.items() for check in checks}
-        return wanted <= self._judged and all(target.status == "judged" for target in self.targets)
+        judged = all(target.status == "judged" for target in self.targets)
+        return judged and not self.failed and not self.engine.stopped and set(self.selected) <= self._evaluated
 
     def close(self) -> Path:
         """Ends the workers and writes the folder; the report's path."""
@@ -118,11 +126,12 @@ class ConformanceRun:
         return write_page(self.options.out)
 
     def _evaluate(self, selected: Mapping[str, Collection[str]]) -> None:
+        if self.failed:
+            raise RuntimeError("the run failed before; see the first error")
+        self.failed = True  # unless it comes to its end
         self.engine.evaluate([t for t in self.targets if t.name in selected], selected)
-        if not self.engine.stopped:
-            self._judged |= {(name, check) for name, checks in selected.items() for check in checks}
-        else:
-            self._judged |= set(self.engine.tallies)
+        self.failed = False
+        self._evaluated |= set(selected)
 
     def _settle(self, target: Target, check: str, key: Key) -> Discrepancy:
         case, judgement = self.engine.shrink(target, check, key)
@@ -133,32 +142,16 @@ class ConformanceRun:
 
     def _replay(self, path: Path, target: Target, check: str) -> str:
         launch = target.worker.launch
-        command = ["depthwise-conformance", "replay", str(path), "--check", check]
+        where = self.options.merged or self.options.out
+        command = ["depthwise-conformance", "replay", str(where / "cases" / path.name), "--check", check]
         if launch.adapter.rpartition(":")[0].endswith(".py"):
             command += ["--adapter", launch.adapter, "--device", launch.device]
         else:
             command += ["--target", target.name]
         return shlex.join(command)
 
-    def _prepare_folder(self) -> None:
-        out = self.options.out
-        try:
-            others = [path.name for path in out.iterdir()] if out.exists() else []
-            if others and RUN not in others:
-                raise UsageError(f"--out {out}: holds {others[0]!r} but no run; accepted are a run's and a new folder")
-            (out / "cases").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {out}: cannot be made a folder ({error.strerror})") from error
-        for stale in (*out.glob("cases/*.json"), *(out / name for name in WRITTEN)):
-            stale.unlink(missing_ok=True)
-
     def _check_targets(self) -> None:
         broken = [f"{target.name}: {target.message}" for target in self.targets if target.status == "broken"]
-        if not self.targets:
-            asked = f" on device {self.options.device!r}" if self.options.device else ""
-            raise UsageError(
-                f"there is no target{asked}; install a framework: pip install 'depthwise-conformance[torch]'"
-            )
         if len(broken) == len(self.targets):
             raise UsageError("no target could start:\n" + "\n".join(broken))
         names = [target.name for target in self.targets]
@@ -185,6 +178,26 @@ class ConformanceRun:
         (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def check_folder(out: Path) -> None:
+    """Raises UsageError unless `out` is a run's folder, empty, or can be made."""
+    try:
+        names = [path.name for path in out.iterdir()] if out.exists() else []
+        if names:
+            read_runs(out)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be made a folder ({error.strerror})") from error
+    except ValueError:
+        raise UsageError(f"--out {out}: holds {names[0]!r} but no run; accepted are a run's and a new folder") from None
+
+
+def clear_folder(out: Path) -> None:
+    """Removes what an earlier run wrote."""
+    (out / "cases").mkdir(exist_ok=True)
+    for stale in (*out.glob("cases/*.json"), *(out / name for name in WRITTEN)):
+        stale.unlink(missing_ok=True)
+
+
 def tell(found: Discrepancy) -> str:
     """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it."""
     software = f" ({found.versions})" if found.versions else ""
@@ -195,7 +208,7 @@ def tell(found: Discrepancy) -> str:
         lines.append(f"  what: {found.signature}")
     lines.append(f"  smallest case {found.smallest_case}")
     lines += [f"    {line}" for line in found.detail.splitlines()]
-    return "\n".join([*lines, f"  replay: {found.replay}"])
+    return visible("\n".join([*lines, f"  replay: {found.replay}"]))
 
 
 def tell_case(case: AnyCase) -> str:

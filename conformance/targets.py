@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN
@@ -58,8 +59,11 @@ def requests(targets: Sequence[str], adapters: Sequence[str]) -> list[Request]:
     `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`. Raises UsageError.
     """
     asked = [_by_name(spelling) for spelling in targets]
-    asked += [Request(location, Launch(location)) for location in adapters]
-    return asked or [_by_name(name) for name in adapter_names() if not missing(name)]
+    asked += [_by_file(location) for location in adapters]
+    asked = asked or [_by_name(name) for name in adapter_names() if not missing(name)]
+    if not asked:
+        raise UsageError("no framework is installed; try: pip install 'depthwise-conformance[torch]', or --adapter")
+    return asked
 
 
 def missing(name: str) -> tuple[str, ...]:
@@ -69,14 +73,22 @@ def missing(name: str) -> tuple[str, ...]:
 
 def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> list[Target]:
     """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`)."""
+    workers: list[Worker] = []
     with ThreadPoolExecutor(max(len(asked), 1)) as pool:
-        first = list(pool.map(lambda request: _open(request, timeout), asked))
-        others = [r for request, target in zip(asked, first, strict=True) for r in _other_devices(request, target)]
-        opened = first + list(pool.map(lambda request: _open(request, timeout), others))
+        try:
+            first = list(pool.map(lambda request: _open(request, timeout, workers), asked))
+            others = [r for request, target in zip(asked, first, strict=True) for r in _other_devices(request, target)]
+            opened = first + list(pool.map(lambda request: _open(request, timeout, workers), others))
+        except BaseException:
+            for worker in workers:
+                worker.abort()
+            raise
     kept = [target for target in opened if target.device.startswith(device) or target.status == "broken"]
     for target in opened:
         if target not in kept:
             target.worker.close()
+    if not kept:
+        raise UsageError(f"there is no target on device {device!r}; found are {sorted({t.device for t in opened})}")
     return sorted(kept, key=lambda target: _order(target, asked))
 
 
@@ -92,9 +104,17 @@ def _by_name(spelling: str) -> Request:
     return Request(match["name"], launch, match["device"] or "")
 
 
-def _open(request: Request, timeout: float) -> Target:
+def _by_file(location: str) -> Request:
+    file, _, name = location.rpartition(":")
+    if not file.endswith(".py") or not Path(file).is_file():
+        raise UsageError(f"adapter {location!r}: accepted is path/to/file.py:ClassName, of a file that exists")
+    return Request(location, Launch(f"{Path(file).resolve()}:{name}"))
+
+
+def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
     launch = replace(request.launch, device=request.device or "cpu")
     worker = Worker(launch, timeout)
+    workers.append(worker)
     try:
         hello = worker.start()
         _check_choice(request, launch, hello)

@@ -158,6 +158,8 @@ def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
             raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
         adapter = load_adapter(header["adapter"])(device=header["device"], mode=header["mode"])
         return Server(adapter), Message(_hello(adapter))
+    except ValueError as error:
+        return None, Message({"type": "failed", "message": str(error)[-MAX_MESSAGE:]})
     except BaseException as error:  # an import may raise anything, SystemExit too: all of it means "cannot start"
         text = "".join(traceback.format_exception(error)[-3:]).strip()
         return None, Message({"type": "failed", "message": text[-MAX_MESSAGE:]})

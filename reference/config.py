@@ -11,6 +11,10 @@ from depthwise_conformance.reference.activations import ACTIVATIONS
 from depthwise_conformance.reference.floats import FORMATS
 
 Pair = tuple[int, int]
+NAMED = (
+    *("depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer", "activity_regularizer"),
+    *("depthwise_constraint", "bias_constraint"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,9 @@ class LayerConfig:
         _choice("activation", self.activation, tuple(ACTIVATIONS))
         _choice("use_bias", self.use_bias, (True, False))
         _choice("dtype", self.dtype, tuple(FORMATS))
+        _choice("strided_dilation", self.strided_dilation, (True, False))
+        for name in NAMED:
+            _name(name, getattr(self, name))
         if max(self.strides) > 1 and max(self.dilation_rate) > 1 and not self.strided_dilation:
             raise ValueError(
                 f"strides={self.strides} with dilation_rate={self.dilation_rate}: "
@@ -102,6 +109,11 @@ def _positive(name: str, given: object) -> int:
     if isinstance(given, bool) or value < 1:
         raise ValueError(f"{name}={given!r}: accepted are integers of 1 or more")
     return value
+
+
+def _name(name: str, given: object) -> None:
+    if not (given is None or isinstance(given, str)):
+        raise ValueError(f"{name}={given!r}: accepted are a name and None")
 
 
 def _lower(given: object) -> object:

@@ -18,10 +18,11 @@ from depthwise_conformance.case import MAX_ELEMENTS, Case, Data, Refusal, canoni
 from depthwise_conformance.data import RECIPES, make_arrays
 from depthwise_conformance.drawing import draw_block, draw_refusals, search
 from depthwise_conformance.engine import extent
+from depthwise_conformance.plugin import TOGETHER
 from depthwise_conformance.reference import LayerConfig, output_shape, split_shape
 from depthwise_conformance.strategies import OUTSIDE, WORK, cases, real_layers, refusals
 
-DRAWN = 400  # the default of --examples
+DRAWN = TOGETHER
 PLAIN = {
     "schema": 1,
     "arguments": {"kernel_size": [3, 2], "padding": "same"},

@@ -207,7 +207,7 @@ def test_the_same_bits_are_the_same():
     ("second", "told"),
     [
         (np.array([1.0, 2.5]), "1 of 2 elements differ between two calls on the same arguments"),
-        (np.array([1.0, np.nan]), "element 1: first 2, then nan"),
+        (np.array([1.0, np.nan]), "element 1: first 2.0, then nan"),
         (np.array([1, 2], "float32"), "float64 (2,), then float32 (2,)"),
         (np.array([[1.0, 2.0]]), "float64 (2,), then float64 (1, 2)"),
     ],
