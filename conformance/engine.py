@@ -120,7 +120,7 @@ class Engine:
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
                 if len(under_way) > AHEAD:
                     _wait(under_way.popleft())
-                if self.stop_early and any(tally.groups for tally in self.tallies.values()):
+                if self.stop_early and any(tally.groups for tally in list(self.tallies.values())):
                     self.stopped = True
                     break
             while under_way:

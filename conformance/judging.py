@@ -107,11 +107,12 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
         return Judgement(Verdict.PASS, worst)
+    digits = 17 if dtype == "float64" else 9
     for arithmetic in narrower_arithmetics(dtype):
         if _holds(observed, arithmetic) and _in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
-            story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors)}"
+            story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors, digits)}"
             return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
-    return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors))
+    return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors, digits))
 
 
 def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
@@ -170,16 +171,13 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
         return bool(np.all(observed == observed.astype(numpy_dtype(arithmetic.storage))))
 
 
-def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64]) -> str:
+def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64], digits: int) -> str:
     outside = int((errors > 1.0).sum())
-    lines = [f"{outside} of {errors.size} elements are outside their bound", _row("index", "expected", "got", "bound")]
-    lines[1] += "  error/bound"
+    rows = [("index", "expected", "got", "bound", "error/bound")]
     for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
         index = tuple(int(i) for i in np.unravel_index(flat, errors.shape))
-        figures = (f"{float(array[index]):.9g}" for array in (expected.value, values, expected.bound))
-        lines.append(_row(str(index).replace(" ", ""), *figures) + f"  {float(errors[index]):.3g}")
-    return "\n".join(lines)
-
-
-def _row(index: str, *figures: str) -> str:
-    return f"  {index:<14}" + "".join(f"{figure:>18}" for figure in figures)
+        exact = (f"{float(array[index]):.{digits}g}" for array in (expected.value, values))
+        rough = (f"{float(array[index]):.3g}" for array in (expected.bound, errors))
+        rows.append((str(index).replace(" ", ""), *exact, *rough))
+    lines = [f"  {row[0]:<14}{row[1]:>24}{row[2]:>24}{row[3]:>12}{row[4]:>13}" for row in rows]
+    return "\n".join([f"{outside} of {errors.size} elements are outside their bound", *lines])
