@@ -6,12 +6,12 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.table import Table
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from depthwise_conformance import plugin, suite
 from depthwise_conformance.adapters.loading import adapter_names
@@ -52,24 +52,34 @@ def run(options: argparse.Namespace) -> int:
     arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
     for name, value in given.items():
         arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
-    status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])
+    with tempfile.TemporaryDirectory() as scratch:
+        set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
+        status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])
     return status if status in (0, FAILED) else UNDONE
 
 
 def targets(options: argparse.Namespace) -> int:
     """Lists the targets: what is installed, its versions, devices, modes and limits."""
-    table = Table("target", "versions", "dtypes", "modes", "what it does not claim", title_justify="left")
     opened = open_targets(requests([], options.adapter), options.timeout)
     for target in opened:
         target.worker.close()
-        state = target.version_text if target.status == "judged" else f"broken: {target.message}"
-        limits = "; ".join(f"{what}: {why}" for what, why in target.unsupported.items())
-        table.add_row(target.name, state, ", ".join(target.dtypes), ", ".join(target.modes), limits)
+        _tell_target(target)
     for name in [] if options.adapter else adapter_names():
         if absent := missing(name):
-            table.add_row(name, f"not installed: {', '.join(absent)}", "", "", "")
-    Console(markup=False).print(table)
+            print(f"{name}: not installed; try: pip install {' '.join(absent)}")
     return UNDONE if any(target.status == "broken" for target in opened) else 0
+
+
+def _tell_target(target: Target) -> None:
+    if target.status == "broken":
+        print(visible(f"{target.name}: broken\n{target.message}"))
+        return
+    print(f"{target.name}: {target.version_text or 'no versions'}")
+    print(f"  dtypes: {', '.join(target.dtypes)}")
+    if target.modes:
+        print(f"  modes: {', '.join(target.modes)}")
+    for what, why in target.unsupported.items():
+        print(visible(f"  does not claim {what}: {why}"))
 
 
 def replay(options: argparse.Namespace) -> int:
