@@ -49,6 +49,8 @@ class OnnxRuntime(Adapter):
         self._not_implemented = import_module("onnxruntime.capi.onnxruntime_pybind11_state").NotImplemented
         self._options = self._runtime.SessionOptions()
         self._options.log_severity_level = 3
+        # Idle threads must not take the cores from other processes.
+        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._last: tuple[bytes, Any] = (b"", None)
 
     def describe(self) -> Description:

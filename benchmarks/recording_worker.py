@@ -28,7 +28,7 @@ class RecordingServer(worker.Server):
             with suppress(Exception):
                 function(*arguments)
         seconds = time.perf_counter() - start
-        return Message({"type": "result", "outcome": "value", "seconds": seconds})
+        return Message({"type": "result", "outcome": "value", "shape": [], "seconds": seconds})
 
     def _bare(self, message: Message):  # noqa: ANN202  # a bound method and its arguments
         header, a = message.header, message.arrays

@@ -7,6 +7,7 @@ case's dtype). A recipe's meaning never changes; a better one gets a new name.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,12 @@ class Arrays:
 def numpy_dtype(name: str) -> np.dtype[Any]:
     """NumPy's dtype of a format's name."""
     return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
+
+
+@functools.lru_cache
+def format_name(dtype: np.dtype[Any]) -> str:
+    """The name of a NumPy dtype, which NumPy makes anew each time."""
+    return dtype.name
 
 
 def make_arrays(case: Case) -> Arrays:

@@ -14,10 +14,10 @@ from functools import partial
 from depthwise_conformance import checks as judge
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.drawing import BLOCK, draw_block, draw_refusals, search
-from depthwise_conformance.judging import Expectation, Judgement, expect_case
+from depthwise_conformance.judging import Expectation, Judgement, expect
 from depthwise_conformance.pool import Worker, WorkerBrokenError
 from depthwise_conformance.reports.record import CHECKS, Record, Verdict
-from depthwise_conformance.strategies import real_layers
+from depthwise_conformance.strategies import fixed_cases
 from depthwise_conformance.targets import Target
 
 CHUNK = 16  # cases that are handed to the targets together
@@ -136,14 +136,14 @@ class Engine:
     def planned(self, checks: Collection[str]) -> int:
         """The number of cases that `evaluate` judges on each target."""
         refusals = len(self._refusals()) if "errors" in checks else 0
-        return refusals + (self.options.examples + len(real_layers()) if set(checks) - {"errors"} else 0)
+        return refusals + (self.options.examples + len(fixed_cases()) if set(checks) - {"errors"} else 0)
 
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
         if isinstance(case, Refusal):
             found = [] if check != "errors" else [(check, self._judge_refusals(target, [case])[0])]
         else:
-            expectation = expect_case(case, check in (*judge.GRADIENT_CHECKS, "determinism", "purity"))
+            expectation = expect(case)
             needed = {check, *NEEDS.get(check, ())}
             found = self._confirm(target, expectation, *_judge_cases(target, [expectation], needed, thorough=True))
         return next((judgement for name, judgement in found if name == check), None)
@@ -182,16 +182,15 @@ class Engine:
             yield partial(self._evaluate_refusals, self._refusals(), selected)
         if not union - {"errors"}:
             return
-        with_gradients = not union.isdisjoint(judge.GRADIENT_CHECKS)
         for block, cases in self._blocks():
             for chunk in _chunks(cases):
-                expectations = [expect_case(case, with_gradients) for case in chunk]
+                expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
 
     def _blocks(self) -> Iterator[tuple[int, Iterable[Case]]]:
         for block in range(math.ceil(self.options.examples / BLOCK)):
             yield block, draw_block(self._block_seed(block), self._block_size(block))
-        yield -1, real_layers()
+        yield -1, fixed_cases()
 
     def _block_seed(self, block: int) -> int:
         return self.options.seed * 1_000_003 + block
@@ -254,12 +253,10 @@ class Engine:
             confirmed.append((check, judgement))
         return confirmed
 
-    def _note(self, target: Target, case: AnyCase, found: Iterable[tuple[str, Judgement]], block: int) -> None:
-        records = []
+    def _note(self, target: Target, case: AnyCase, found: Found, block: int) -> None:
         for check, judgement in found:
             self.tallies[target.name, check].add(case, judgement, block)
-            records.append(make_record(target, check, case, judgement))
-        self._record(records)
+        self._record(make_records(target, case, found))
 
     def _give_up_if_hopeless(self, target: Target) -> None:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
@@ -267,25 +264,29 @@ class Engine:
             target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
 
 
-def make_record(target: Target, check: str, case: AnyCase, judgement: Judgement) -> Record:
-    """The row of one judgement."""
-    content = case.to_json()
-    return Record(
-        target=target.name,
-        device=target.device,
-        versions=target.version_text,
-        check=check,
-        verdict=judgement.verdict,
-        case=case.id,
-        dtype=case.dtype,
-        error=judgement.error,
-        signature=judgement.signature,
-        detail=judgement.detail,
-        arguments=canonical(content["arguments"]),
-        input_shape=canonical(content["input_shape"]),
-        recipe=case.data.recipe,
-        seed=case.data.seed,
-    )
+def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
+    """The rows of one case."""
+    content, versions = case.to_json(), target.version_text
+    arguments, shape = canonical(content["arguments"]), canonical(content["input_shape"])
+    return [
+        Record(
+            target=target.name,
+            device=target.device,
+            versions=versions,
+            check=check,
+            verdict=judgement.verdict,
+            case=case.id,
+            dtype=case.dtype,
+            error=judgement.error,
+            signature=judgement.signature,
+            detail=judgement.detail,
+            arguments=arguments,
+            input_shape=shape,
+            recipe=case.data.recipe,
+            seed=case.data.seed,
+        )
+        for check, judgement in found
+    ]
 
 
 def extent(case: AnyCase) -> tuple[int, int]:

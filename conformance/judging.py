@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
-from depthwise_conformance.data import Arrays, make_arrays, numpy_dtype
+from depthwise_conformance.data import Arrays, format_name, make_arrays, numpy_dtype
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
@@ -41,12 +41,20 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the reference says of a case, computed once and judged against every target."""
+    """What the reference says of a case, computed when first asked for, then shared by all targets and checks."""
 
     case: Case
     arrays: Arrays
-    output: Bounded
-    gradients: Gradients | None
+
+    @functools.cached_property
+    def output(self) -> Bounded:
+        """The output, under the arithmetic that the case's dtype has to achieve."""
+        return self.under(expected_arithmetic(self.case.dtype), "output")
+
+    @functools.cached_property
+    def gradients(self) -> Gradients:
+        """The gradients, likewise."""
+        return self._gradients(expected_arithmetic(self.case.dtype))
 
     def part(self, name: str) -> Bounded:
         """The output, or the gradient called "input", "kernel" or "bias"."""
@@ -54,24 +62,19 @@ class Expectation:
 
     def under(self, arithmetic: Arithmetic, name: str) -> Bounded:
         """The same with the bound of another arithmetic."""
-        a, config = self.arrays, self.case.config
+        a = self.arrays
         if name == "output":
-            return bounded_output(config, a.x, a.kernel, a.bias, arithmetic)
-        return _gradient(bounded_gradients(config, a.x, a.kernel, a.bias, a.cotangent, arithmetic), name)
+            return bounded_output(self.case.config, a.x, a.kernel, a.bias, arithmetic)
+        return _gradient(self._gradients(arithmetic), name)
+
+    def _gradients(self, arithmetic: Arithmetic) -> Gradients:
+        a = self.arrays
+        return bounded_gradients(self.case.config, a.x, a.kernel, a.bias, a.cotangent, arithmetic)
 
 
-def expect(case: Case, arrays: Arrays, with_gradients: bool = True) -> Expectation:
-    """The expectation of a case under the arithmetic that its dtype has to achieve."""
-    a, arithmetic = arrays, expected_arithmetic(case.dtype)
-    gradients = None
-    if with_gradients:
-        gradients = bounded_gradients(case.config, a.x, a.kernel, a.bias, a.cotangent, arithmetic)
-    return Expectation(case, arrays, bounded_output(case.config, a.x, a.kernel, a.bias, arithmetic), gradients)
-
-
-def expect_case(case: Case, with_gradients: bool = True) -> Expectation:
-    """The same for the case's own arrays."""
-    return expect(case, make_arrays(case), with_gradients)
+def expect(case: Case) -> Expectation:
+    """The expectation of a case for its own arrays."""
+    return Expectation(case, make_arrays(case))
 
 
 def judge_shape(observed: AnyArray, expected: Bounded) -> Judgement:
@@ -84,7 +87,7 @@ def judge_shape(observed: AnyArray, expected: Bounded) -> Judgement:
 
 def judge_dtype(observed: AnyArray, dtype: str) -> Judgement:
     """Whether the array has the layer's dtype."""
-    got = observed.dtype.name
+    got = format_name(observed.dtype)
     if got == dtype:
         return Judgement(Verdict.PASS)
     return Judgement(Verdict.WRONG_DTYPE, signature=f"{dtype} -> {got}", detail=f"expected {dtype}\n     got {got}")
@@ -98,10 +101,10 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     expected, dtype = expectation.part(part), expectation.case.dtype
     if (shape := judge_shape(observed, expected)).verdict is not Verdict.PASS:
         return shape
-    if observed.dtype.name not in FORMATS:
+    if format_name(observed.dtype) not in FORMATS:
         return judge_dtype(observed, dtype)
-    if FORMATS[observed.dtype.name].roundoff > FORMATS[dtype].roundoff:
-        expected = expectation.under(in_format(observed.dtype.name), part)
+    if FORMATS[format_name(observed.dtype)].roundoff > FORMATS[dtype].roundoff:
+        expected = expectation.under(in_format(format_name(observed.dtype)), part)
     values = observed.astype(np.float64)
     errors = _in_units(values, expected)
     worst = float(errors.max(initial=0.0))
@@ -140,15 +143,10 @@ def judge_inferred(
     return Judgement(Verdict.WRONG_SHAPE, detail=detail)
 
 
-def _gradient(gradients: Gradients | None, name: str) -> Bounded:
-    parts: dict[str, Callable[[Gradients], Bounded | None]] = {
-        "input": lambda g: g.input,
-        "kernel": lambda g: g.kernel,
-        "bias": lambda g: g.bias,
-    }
-    found = None if gradients is None else parts[name](gradients)
+def _gradient(gradients: Gradients, name: str) -> Bounded:
+    found = {"input": gradients.input, "kernel": gradients.kernel, "bias": gradients.bias}[name]
     if found is None:
-        raise ValueError(f"no gradient called {name!r} was computed")
+        raise ValueError("a layer without a bias has no gradient for it")
     return found
 
 
@@ -173,7 +171,7 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
 
 def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64], digits: int) -> str:
     outside = int((errors > 1.0).sum())
-    rows = [("index", "expected", "got", "bound", "error/bound")]
+    rows: list[tuple[str, ...]] = [("index", "expected", "got", "bound", "error/bound")]
     for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
         index = tuple(int(i) for i in np.unravel_index(flat, errors.shape))
         exact = (f"{float(array[index]):.{digits}g}" for array in (expected.value, values))

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from depthwise_conformance.protocol import (
+    JOINED,
     PREFIX,
     VERSION,
     AnyArray,
@@ -35,7 +36,7 @@ from depthwise_conformance.protocol import (
 START_SECONDS = 300.0  # importing a framework on a cold disk
 FIRST_CALL = 4.0  # how many time limits the first call may take, in which a framework sets itself up
 MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
-WINDOW = 8  # requests under way, so that the worker never waits for the parent
+WINDOW = 24  # requests under way, so that the worker never waits for the parent
 POLL_SECONDS = 0.1
 STDERR_TAIL = 8000
 WAITING = {"OMP_WAIT_POLICY": "passive"}  # idle threads of one target must not take the cores from another
@@ -146,8 +147,7 @@ class Worker:
         """Keeps a window of requests in the pipe; whether there is an answer to wait for."""
         while sum(map(len, sent)) < WINDOW and (program := next(waiting, None)) is not None:
             sent.append(program)
-            for request in program:
-                self._live().send(request)
+            self._live().send(*program)
         return bool(sent)
 
     def _collect(self, program: Program) -> tuple[Outcome, ...]:
@@ -208,9 +208,11 @@ class _Process:
         self._last_words = b""
         self._next_check = 0.0
 
-    def send(self, message: Message) -> None:
-        """Queues a frame and writes what the pipe takes."""
-        pieces = encode(message)
+    def send(self, *messages: Message) -> None:
+        """Queues frames and writes what the pipe takes, small ones in one go."""
+        pieces = [piece for message in messages for piece in encode(message)]
+        if sum(map(len, pieces)) < JOINED:
+            pieces = [b"".join(pieces)]
         if not self._outgoing:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
         self._outgoing.extend(memoryview(piece) for piece in pieces)

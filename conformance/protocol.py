@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.data import numpy_dtype
+from depthwise_conformance.data import format_name, numpy_dtype
 
 VERSION = 1
 MAGIC = b"DWC1"
@@ -50,7 +50,7 @@ def encode(message: Message) -> list[bytes | memoryview]:
     offset = 0
     for name, array in message.arrays.items():
         flat = _plain(array)
-        entries.append({"name": name, "dtype": flat.dtype.name, "shape": list(array.shape), "offset": offset})
+        entries.append({"name": name, "dtype": format_name(flat.dtype), "shape": list(array.shape), "offset": offset})
         pieces.append(flat.reshape(-1).view(np.uint8).data)
         padding = -flat.nbytes % ALIGNMENT
         pieces.append(bytes(padding))
@@ -82,7 +82,7 @@ def decode(header: bytes | bytearray | memoryview, payload: bytes | bytearray | 
 
 
 def _plain(array: AnyArray) -> AnyArray:
-    if array.dtype.name not in DTYPES:
+    if format_name(array.dtype) not in DTYPES:
         raise ValueError(f"arrays of dtype {array.dtype} cannot be sent; accepted are {', '.join(sorted(DTYPES))}")
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 

@@ -14,6 +14,7 @@ from depthwise_conformance.case import Case, Data, Refusal, canonical
 from depthwise_conformance.reference import LayerConfig
 
 Sizes = dict[str, int]
+Shape = tuple[int, int, int, int]
 
 KERNELS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7, 9)
 STEPS = (2, 2, 3, 1, 4, 5)  # strides or dilations, where there are any
@@ -90,15 +91,18 @@ def refusals() -> st.SearchStrategy[Refusal]:
 @st.composite
 def _strided_dilations(draw: st.DrawFn) -> Refusal:
     """`strides > 1` with `dilation_rate > 1`: the one ValueError that the documentation promises."""
-    step = st.sampled_from((2, 3, 4))
+    step = st.sampled_from((2, 3, 4, [2, 2], [3, 2]))
     arguments = {
         "kernel_size": draw(st.sampled_from((1, 2, 3))),
         "strides": draw(step),
         "dilation_rate": draw(step),
         "padding": draw(st.sampled_from(("valid", "same"))),
         "depth_multiplier": draw(st.sampled_from((1, 2))),
+        "data_format": draw(st.sampled_from(("channels_last", "channels_first"))),
+        "use_bias": draw(st.sampled_from((True, False))),
+        "activation": draw(st.sampled_from((None, "relu"))),
     }
-    return Refusal(canonical(arguments), (1, 16, 16, draw(st.sampled_from((1, 3)))), "ValueError")
+    return Refusal(canonical(arguments), (1, 16, 16, 16), "ValueError")
 
 
 def _outside(**arguments: Any) -> Refusal:
@@ -116,19 +120,46 @@ OUTSIDE = (
 )
 
 
-def real_layers() -> tuple[Case, ...]:
-    """Depthwise layers of MobileNet (v1, v2 and v3) at their own sizes."""
+def fixed_cases() -> tuple[Case, ...]:
+    """MobileNet's layers (v1, v2 and v3) at their own sizes, and extremes of what the drawn cases keep small."""
     return (
         _real((1, 112, 112, 32), 3, 1),
         _real((1, 112, 112, 64), 3, 2),
         _real((1, 14, 14, 512), 3, 1),
         _real((2, 7, 7, 960), 5, 1),
+        *(_fixed(*extreme) for extreme in EXTREMES),
     )
 
 
-def _real(shape: tuple[int, int, int, int], kernel: int, stride: int) -> Case:
-    config = LayerConfig((kernel, kernel), (stride, stride), padding="same", activation="relu6", use_bias=True)
-    return Case(config, shape, Data("uniform", 1))
+def _real(shape: Shape, kernel: int, stride: int) -> Case:
+    return _fixed(shape, {"kernel_size": kernel, "strides": stride, "padding": "same", "activation": "relu6"})
+
+
+def _fixed(shape: Shape, arguments: dict[str, Any]) -> Case:
+    return Case(LayerConfig.from_json(arguments), shape, Data("uniform", 1))
+
+
+FIRST = {"data_format": "channels_first"}
+EXTREMES: tuple[tuple[Shape, dict[str, Any]], ...] = (
+    ((1, 2, 300, 3), {"kernel_size": [1, 3]}),
+    ((1, 300, 2, 3), {"kernel_size": [3, 1], "padding": "same", "strides": 2}),
+    ((1, 3, 2, 270), {"kernel_size": 2, "padding": "same", **FIRST}),
+    ((1, 8, 40, 70), {"kernel_size": 3, "dtype": "float16", **FIRST}),
+    ((2, 64, 14, 14), {"kernel_size": 3, "strides": 2, "padding": "same", "dtype": "float64", **FIRST}),
+    ((1, 36, 33, 32), {"kernel_size": 3, "dilation_rate": 2, "dtype": "bfloat16"}),
+    ((1, 20, 20, 128), {"kernel_size": 3, "strides": 2, "padding": "same", "dtype": "float16", "activation": "relu"}),
+    ((1, 9, 9, 64), {"kernel_size": 3, "dtype": "float64", "dilation_rate": 2, "padding": "same"}),
+    ((67, 5, 4, 3), {"kernel_size": 3, "padding": "same"}),
+    ((130, 2, 3, 3), {"kernel_size": 2, **FIRST}),
+    ((1, 3, 3, 300), {"kernel_size": 2, "depth_multiplier": 2}),
+    ((1, 2, 2, 3), {"kernel_size": 1, "depth_multiplier": 40}),
+    ((1, 24, 22, 3), {"kernel_size": [13, 11]}),
+    ((1, 14, 6, 2), {"kernel_size": [1, 17], "padding": "same", "depth_multiplier": 2}),
+    ((1, 30, 31, 3), {"kernel_size": 3, "strides": [8, 9]}),
+    ((1, 30, 31, 3), {"kernel_size": 2, "strides": 16, "padding": "same"}),
+    ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": [12, 7], "padding": "same"}),
+    ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": 13, **FIRST}),
+)
 
 
 def _draw_sizes(draw: st.DrawFn) -> Sizes:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -19,11 +20,14 @@ import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.loading import load_adapter
+from depthwise_conformance.data import format_name
 from depthwise_conformance.protocol import DTYPES, PREFIX, VERSION, AnyArray, Message, decode, encode, frame_sizes
 from depthwise_conformance.reference import LayerConfig
 
 Result = tuple[Mapping[str, Any], Mapping[str, AnyArray]]
 MAX_MESSAGE = 20_000
+BUFFER = 1 << 18
+WATCHED = 8  # arrays returned last, which must not change any more
 
 
 class BadReturnError(Exception):
@@ -35,7 +39,8 @@ class Server:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._previous: tuple[AnyArray, bytes] | None = None
+        self._returned: deque[tuple[AnyArray, bytes]] = deque(maxlen=WATCHED)
+        self._last: tuple[object, LayerConfig] = (None, LayerConfig((1, 1)))
         self._operations: dict[str, Callable[[Message], Result]] = {
             "forward": self._forward,
             "gradients": self._gradients,
@@ -62,26 +67,31 @@ class Server:
             "type": "result",
             "seconds": time.perf_counter() - start,
             "mutated": changed,
-            "shared": [name for name, array in message.arrays.items() if _overlaps(array, arrays.get("output"))],
-            "overwritten": self._overwritten(arrays.get("output")),
+            "shared": [name for name, array in message.arrays.items() if _overlaps(array, arrays)],
+            "overwritten": self._overwritten(arrays),
         }
         return Message({**observed, **header}, arrays)
 
-    def _overwritten(self, output: AnyArray | None) -> bool:
-        """Whether the last output, which its caller may still hold, has changed since it was returned."""
-        changed = self._previous is not None and self._previous[0].tobytes() != self._previous[1]
-        if output is not None:
-            self._previous = (output, output.tobytes())
+    def _overwritten(self, arrays: Mapping[str, AnyArray]) -> bool:
+        """Whether an earlier result, which its caller may still hold, has changed since it was returned."""
+        changed = any(array.tobytes() != content for array, content in self._returned)
+        self._returned.extend((array, array.tobytes()) for array in arrays.values())
         return changed
+
+    def _config(self, message: Message) -> LayerConfig:
+        arguments = message.header["arguments"]
+        if arguments != self._last[0]:
+            self._last = (arguments, LayerConfig.from_json(arguments))
+        return self._last[1]
 
     def _forward(self, message: Message) -> Result:
         a = message.arrays
-        output = self._adapter.forward(_config(message), a["x"], a["kernel"], a.get("bias"))
+        output = self._adapter.forward(self._config(message), a["x"], a["kernel"], a.get("bias"))
         return {"outcome": "value"}, {"output": _checked("forward", output)}
 
     def _gradients(self, message: Message) -> Result:
         a = message.arrays
-        found = self._adapter.gradients(_config(message), a["x"], a["kernel"], a.get("bias"), a["cotangent"])
+        found = self._adapter.gradients(self._config(message), a["x"], a["kernel"], a.get("bias"), a["cotangent"])
         if not isinstance(found, Gradients):
             raise BadReturnError(f"gradients returned {_kind(found)}, not Gradients")
         parts = {"input": found.input, "kernel": found.kernel, "bias": found.bias}
@@ -89,7 +99,7 @@ class Server:
         return {"outcome": "value"}, {name: _checked(f"gradients: {name}", parts[name]) for name in wanted}
 
     def _output_shape(self, message: Message) -> Result:
-        shape: Any = self._adapter.output_shape(_config(message), tuple(message.header["input_shape"]))
+        shape: Any = self._adapter.output_shape(self._config(message), tuple(message.header["input_shape"]))
         try:
             sizes = [None if size is None else operator.index(size) for size in shape]
         except TypeError:
@@ -102,12 +112,8 @@ class Server:
         return {"outcome": "value", "shape": list(output.shape)}, {}
 
 
-def _config(message: Message) -> LayerConfig:
-    return LayerConfig.from_json(message.header["arguments"])
-
-
-def _overlaps(argument: AnyArray, output: AnyArray | None) -> bool:
-    return output is not None and argument.size > 0 and np.may_share_memory(argument, output)
+def _overlaps(argument: AnyArray, results: Mapping[str, AnyArray]) -> bool:
+    return argument.size > 0 and any(np.may_share_memory(argument, result) for result in results.values())
 
 
 def _kind(value: object) -> str:
@@ -117,7 +123,7 @@ def _kind(value: object) -> str:
 def _checked(name: str, value: object) -> AnyArray:
     if not isinstance(value, np.ndarray):
         raise BadReturnError(f"{name} returned {_kind(value)}, not numpy.ndarray")
-    if value.dtype.name not in DTYPES:
+    if format_name(value.dtype) not in DTYPES:
         raise BadReturnError(f"{name} returned an array of dtype {value.dtype}")
     return np.asarray(value)  # the same memory, without what a subclass makes of it
 
@@ -206,7 +212,7 @@ def _send(sink: IO[bytes], message: Message) -> None:
 
 def main() -> None:
     """Takes the standard streams for frames, and leaves the framework nothing that it could damage."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    source, sink = (os.fdopen(os.dup(stream), mode, BUFFER) for stream, mode in ((0, "rb"), (1, "wb")))
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)

@@ -19,8 +19,8 @@ from depthwise_conformance.data import RECIPES, make_arrays
 from depthwise_conformance.drawing import draw_block, draw_refusals, search
 from depthwise_conformance.engine import extent
 from depthwise_conformance.plugin import TOGETHER
-from depthwise_conformance.reference import LayerConfig, output_shape, split_shape
-from depthwise_conformance.strategies import OUTSIDE, WORK, cases, real_layers, refusals
+from depthwise_conformance.reference import FORMATS, LayerConfig, output_shape, split_shape
+from depthwise_conformance.strategies import OUTSIDE, WORK, cases, fixed_cases, refusals
 
 DRAWN = TOGETHER
 PLAIN = {
@@ -71,7 +71,7 @@ def test_ids_stay_what_they_were():
     assert Case(LayerConfig((1, 1)), (1, 1, 1, 1)).id == "3f5d47c1ab46112b"
     refusal = Refusal(canonical({"kernel_size": 3, "strides": 2, "dilation_rate": 2}), (1, 16, 16, 3), "ValueError")
     assert refusal.id == "63dcbce17bf0bded"
-    assert [case.id for case in real_layers()] == [
+    assert [case.id for case in fixed_cases()[:4]] == [
         "fb7223d951ef27f4",
         "41b1d4917ea42cd6",
         "6d08f79291adfec9",
@@ -353,9 +353,21 @@ def test_drawn_cases_are_small_work(case):
     assert config.strided_dilation == (max(config.strides) > 1 and max(config.dilation_rate) > 1)
 
 
-def test_real_layers_are_mobilenets():
-    assert {case.dtype for case in real_layers()} == {"float32"}
-    assert max(math.prod(case.input_shape) for case in real_layers()) == 112 * 112 * 64
+def test_the_first_fixed_cases_are_mobilenets():
+    assert {case.dtype for case in fixed_cases()[:4]} == {"float32"}
+    assert max(math.prod(case.input_shape) for case in fixed_cases()) == 112 * 112 * 64
+
+
+def test_the_other_fixed_cases_go_beyond_what_is_drawn():
+    extremes = [case for case in fixed_cases() if case not in fixed_cases()[:4]]
+    sizes = [max(case.input_shape[1:]) for case in extremes]
+    assert max(sizes) > 255
+    assert max(case.input_shape[0] for case in extremes) > 128
+    assert max(max(case.config.kernel_size) for case in extremes) > 16
+    assert max(max(case.config.strides) for case in extremes) > 8
+    assert max(max(case.config.dilation_rate) for case in extremes) > 8
+    assert {case.dtype for case in extremes} == set(FORMATS)
+    assert {case.config.data_format for case in extremes} == {"channels_last", "channels_first"}
 
 
 # Refusals

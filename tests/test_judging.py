@@ -16,7 +16,6 @@ from depthwise_conformance.judging import (
     Expectation,
     Judgement,
     expect,
-    expect_case,
     judge_dtype,
     judge_inferred,
     judge_same,
@@ -47,7 +46,9 @@ def bounded(value: float, bound: float) -> Expectation:
     """An expectation of four equal elements."""
     one = Case(LayerConfig((1, 1)), (1, 2, 2, 1), Data("zeros"))
     full = np.full((1, 2, 2, 1), 1.0)
-    return dataclasses.replace(expect_case(one), output=Bounded(value * full, bound * full))
+    expectation = expect(one)
+    vars(expectation)["output"] = Bounded(value * full, bound * full)  # as if it had been computed
+    return expectation
 
 
 def verdict(number: float, expectation: Expectation) -> Verdict:
@@ -87,11 +88,11 @@ def test_where_anything_may_come_anything_is_right(number):
 
 def test_a_result_that_exceeds_the_format_may_overflow():
     config = LayerConfig((1, 1), dtype="float16", use_bias=False)
-    expectation = expect_case(Case(config, (1, 1, 1, 1), Data("integers")))
+    expectation = expect(Case(config, (1, 1, 1, 1), Data("integers")))
     arrays = dataclasses.replace(
         expectation.arrays, x=np.full((1, 1, 1, 1), 60000, "float16"), kernel=np.full((1, 1, 1, 1), 4, "float16")
     )
-    over = expect(expectation.case, arrays)
+    over = Expectation(expectation.case, arrays)
     for number in (np.inf, 65504.0):
         assert judge_values(np.full((1, 1, 1, 1), number, "float16"), over, "output").verdict is Verdict.PASS
 
@@ -99,7 +100,7 @@ def test_a_result_that_exceeds_the_format_may_overflow():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("part", PARTS)
 def test_the_reference_rounded_once_is_right(dtype, part):
-    expectation = expect_case(case(dtype, activation="tanh"))
+    expectation = expect(case(dtype, activation="tanh"))
     judged = judge_values(expectation.part(part).value.astype(numpy_dtype(dtype)), expectation, part)
     assert judged.verdict is Verdict.PASS
     assert judged.error <= 1.0
@@ -108,7 +109,7 @@ def test_the_reference_rounded_once_is_right(dtype, part):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("part", PARTS)
 def test_one_wrong_element_is_found_and_told(dtype, part):
-    expectation = expect_case(case(dtype))
+    expectation = expect(case(dtype))
     observed = expectation.part(part).value.astype(numpy_dtype(dtype))
     place = tuple(size - 1 for size in observed.shape)
     observed[place] += 3
@@ -120,7 +121,7 @@ def test_one_wrong_element_is_found_and_told(dtype, part):
 
 
 def test_at_most_eight_elements_are_told():
-    expectation = expect_case(case())
+    expectation = expect(case())
     judged = judge_values(np.full(expectation.output.value.shape, 99.0, "float32"), expectation, "output")
     assert "240 of 240 elements are outside" in judged.detail
     assert len(judged.detail.splitlines()) == 2 + 8
@@ -135,7 +136,7 @@ def rounded(array: np.ndarray, bits: int) -> np.ndarray:
 @pytest.mark.parametrize(("bits", "name"), [(11, "TF32 products"), (8, "bfloat16 products")])
 def test_narrower_products_are_named(bits, name):
     c = case(use_bias=False)
-    expectation = expect_case(c)
+    expectation = expect(c)
     a = expectation.arrays
     narrow = bounded_output(c.config, rounded(a.x, bits), rounded(a.kernel, bits), None, expected_arithmetic("float64"))
     judged = judge_values(narrow.value.astype("float32"), expectation, "output")
@@ -146,7 +147,7 @@ def test_narrower_products_are_named(bits, name):
 
 @pytest.mark.parametrize(("dtype", "narrow"), [("float64", "float32"), ("float32", "float16"), ("float32", "bfloat16")])
 def test_a_result_that_was_kept_in_a_narrower_format_is_imprecise(dtype, narrow):
-    expectation = expect_case(case(dtype))
+    expectation = expect(case(dtype))
     observed = expectation.output.value.astype(numpy_dtype(narrow)).astype(dtype)
     judged = judge_values(observed, expectation, "output")
     assert judged.verdict is Verdict.IMPRECISE
@@ -157,7 +158,7 @@ def test_a_result_that_was_kept_in_a_narrower_format_is_imprecise(dtype, narrow)
 
 
 def test_a_wrong_shape_is_told_and_its_values_are_not_judged():
-    expectation = expect_case(case())
+    expectation = expect(case())
     for shape in ((2, 5, 4), (2, 4, 5, 6), (1, 2, 5, 4, 6), (0,), ()):
         judged = judge_values(np.zeros(shape, "float32"), expectation, "output")
         assert judged.verdict is Verdict.WRONG_SHAPE
@@ -172,21 +173,21 @@ def test_a_wrong_dtype_is_told(dtype):
 
 
 def test_a_narrower_dtype_is_judged_by_what_it_can_hold_and_a_wider_one_as_it_is():
-    expectation = expect_case(case())
+    expectation = expect(case())
     for dtype in ("float16", ml_dtypes.bfloat16, "float64"):
         assert judge_values(expectation.output.value.astype(dtype), expectation, "output").verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "int32", "bool"])
 def test_what_is_not_a_real_format_is_a_wrong_dtype(dtype):
-    expectation = expect_case(case(recipe="zeros"))
+    expectation = expect(case(recipe="zeros"))
     observed = np.zeros(expectation.output.value.shape, dtype)
     assert judge_values(observed, expectation, "output").verdict is Verdict.WRONG_DTYPE
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_empty_batch_has_its_shapes_and_gradients_of_zeros(dtype):
-    expectation = expect_case(case(dtype, batch=0))
+    expectation = expect(case(dtype, batch=0))
     for part in PARTS:
         value = expectation.part(part).value
         assert judge_values(np.zeros(value.shape, numpy_dtype(dtype)), expectation, part).verdict is Verdict.PASS
@@ -262,7 +263,7 @@ def verdicts(
     answer: Callable[[Step], Outcome], checks: tuple[str, ...] = CHECKS, of: Case | None = None
 ) -> dict[str, Judgement]:
     """Every judgement of a target that answers so; a lost worker answers no further calls."""
-    expectation = expect_case(of or case())
+    expectation = expect(of or case())
     steps = plan(expectation, checks, thorough=True)
     outcomes: list[Outcome] = []
     for step in steps:
@@ -317,7 +318,7 @@ def test_without_a_bias_there_is_no_gradient_for_it():
 
 
 def test_a_case_asks_for_little_unless_it_is_one_of_the_sample():
-    expectation = expect_case(case())
+    expectation = expect(case())
     roles = [step.role for step in plan(expectation, CHECKS, thorough=True)]
     assert roles[:3] == ["forward", "repeat", "gradients"]
     assert len(roles) == len(set(roles)) == 10
