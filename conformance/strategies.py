@@ -158,7 +158,7 @@ EXTREMES: tuple[tuple[Shape, dict[str, Any]], ...] = (
     ((1, 30, 31, 3), {"kernel_size": 3, "strides": [8, 9]}),
     ((1, 30, 31, 3), {"kernel_size": 2, "strides": 16, "padding": "same"}),
     ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": [12, 7], "padding": "same"}),
-    ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": 13, **FIRST}),
+    ((1, 3, 30, 31), {"kernel_size": 3, "dilation_rate": 13, **FIRST}),
 )
 
 

@@ -381,7 +381,7 @@ def test_every_run_refuses_all_that_is_outside_the_documentation():
     assert {case.documented for case in promised} == {"ValueError"}
     for case in promised:
         arguments = json.loads(case.arguments)
-        assert arguments["strides"] > 1 and arguments["dilation_rate"] > 1
+        assert np.min(arguments["strides"]) > 1 and np.min(arguments["dilation_rate"]) > 1
 
 
 @pytest.mark.parametrize("case", draw_refusals(0, 40), ids=lambda case: case.arguments)
