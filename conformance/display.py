@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -94,11 +93,11 @@ def _table(folder: Path) -> Table:
     rows = summarise_folder(folder).to_dict("records")
     cells = {(row["check"], row["target"]): _cell(row) for row in rows}
     targets = list(dict.fromkeys(str(row["target"]) for row in rows))
-    table = Table(
-        "check", title="Judged cases: how many passed, or how many failed", title_justify="left", box=box.SIMPLE
-    )
+    title = "Judged cases: how many passed, or how many failed"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("check", no_wrap=True)
     for target in targets:
-        table.add_column(target, justify="right", overflow="fold", min_width=len("400 fail"))
+        table.add_column(target, justify="right", overflow="fold", min_width=len("99 fail"))
     for check in [check for check in CHECKS if any(row["check"] == check for row in rows)]:
         table.add_row(check, *(cells.get((check, target), Text("")) for target in targets))
     return table
