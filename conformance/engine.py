@@ -8,14 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from depthwise_conformance import checks as judge
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.drawing import BLOCK, draw_block, draw_refusals, search
 from depthwise_conformance.judging import Expectation, Judgement, expect
-from depthwise_conformance.pool import Worker, WorkerBrokenError
+from depthwise_conformance.pool import Outcome, Worker, WorkerBrokenError
+from depthwise_conformance.protocol import Message
 from depthwise_conformance.reports.record import CHECKS, Record, Verdict
 from depthwise_conformance.strategies import fixed_cases
 from depthwise_conformance.targets import Target
@@ -31,6 +32,8 @@ NEEDS = {
     "determinism": judge.GRADIENT_CHECKS,
     "purity": ("determinism", *judge.GRADIENT_CHECKS),
 }
+
+NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
 
 Key = tuple[Verdict, str]
 Found = list[tuple[str, Judgement]]
@@ -238,20 +241,29 @@ class Engine:
         return [judge.judge_refusal(case, answer[0]) for case, answer in zip(cases, outcomes, strict=True)]
 
     def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
-        """Takes back a suspicion of stale results where a fresh worker is wrong too: it is the values, not memory."""
+        """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.
+
+        A result that is wrong there too is no matter of memory, and `output` tells it; a crash that does not
+        happen there is told as one whose cause may be an earlier call.
+        """
         confirmed = []
         for check, judgement in found:
+            if judgement.verdict is Verdict.CRASHED and not self._crashes_alone(target, expectation):
+                judgement = replace(judgement, signature=NOT_ALONE, detail=f"{NOT_ALONE}\n{judgement.detail}")
             step = judge.fresh_request(expectation, judgement) if check == "purity" else None
             if step is not None and (target.name, judgement.signature) not in self._confirmed:
-                fresh = Worker(target.worker.launch, target.worker.timeout)
-                ((outcome,),) = fresh.run([(step.request,)])
-                fresh.close()
+                ((outcome,),) = _ask_fresh(target, step.request)
                 if judge.is_right(step, outcome):
                     self._confirmed.add((target.name, judgement.signature))
                 else:
                     judgement = Judgement(Verdict.PASS)
             confirmed.append((check, judgement))
         return confirmed
+
+    def _crashes_alone(self, target: Target, expectation: Expectation) -> bool:
+        steps = judge.plan(expectation, self.options.checks, thorough=True)
+        (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
+        return outcomes[-1].kind in judge.LOST
 
     def _note(self, target: Target, case: AnyCase, found: Found, block: int) -> None:
         for check, judgement in found:
@@ -262,6 +274,15 @@ class Engine:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
             target.status = "abandoned"
             target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
+
+
+def _ask_fresh(target: Target, *requests: Message) -> list[tuple[Outcome, ...]]:
+    """The answers of a worker that was asked nothing before."""
+    fresh = Worker(target.worker.launch, target.worker.timeout)
+    try:
+        return list(fresh.run([requests]))
+    finally:
+        fresh.close()
 
 
 def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
