@@ -261,6 +261,8 @@ class Engine:
         return confirmed
 
     def _crashes_alone(self, target: Target, expectation: Expectation) -> bool:
+        if target.worker.aborted:
+            return True
         steps = judge.plan(expectation, self.options.checks, thorough=True)
         (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
         return outcomes[-1].kind in judge.LOST

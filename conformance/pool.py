@@ -101,7 +101,7 @@ class Worker:
         self._process: _Process | None = None
         self.losses = 0
         self.lost_seconds = 0.0
-        self._aborted = False
+        self.aborted = False
 
     def start(self) -> Mapping[str, Any]:
         """Starts the process; what it says of itself. Raises WorkerBrokenError."""
@@ -161,7 +161,7 @@ class Worker:
         return tuple(outcomes)
 
     def _live(self) -> _Process:
-        if self._aborted:
+        if self.aborted:
             raise WorkerBrokenError("the run was ended")
         if self._process is None:
             start = time.monotonic()
@@ -172,7 +172,7 @@ class Worker:
 
     def abort(self) -> None:
         """Kills the process, for good, while another thread may be waiting for its answer."""
-        self._aborted = True
+        self.aborted = True
         if (process := self._process) is not None:
             process.kill()
 

@@ -21,6 +21,7 @@ from depthwise_conformance import cli
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.strategies import fixed_cases
 
 HERE = Path(__file__).parent
 HONEST = f"{HERE / 'fakes' / 'honest.py'}:Honest"
@@ -89,7 +90,7 @@ def test_the_folder_of_a_run_has_everything_in_it(good):
     frame = records(folder)
     assert set(frame["check"]) == set(CHECKS)
     assert set(frame["verdict"]) == {"pass"}
-    assert frame[frame["check"] == "output"]["case"].nunique() == 20 + 4
+    assert frame[frame["check"] == "output"]["case"].nunique() == 20 + len(fixed_cases())
     assert not frame.duplicated(["target", "check", "case"]).any()
     with (folder / "results.csv").open(newline="", encoding="utf-8") as text:
         assert len(list(csv.reader(text))) == 1 + len(frame)
