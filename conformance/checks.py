@@ -246,13 +246,12 @@ def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
         if outcome.impurities:
             what = "; ".join(outcome.impurities)
             return Judgement(Verdict.IMPURE, signature=what, detail=f"the call ({role}) {what}")
-    for role in (*ALTERED, "again"):
-        if role in answers and answers[role][1].kind in ("error", "bad_return"):
-            story = f"raised after other calls ({role})"
-            return Judgement(Verdict.IMPURE, signature=story, detail=f"{story}:\n{answers[role][1].message}")
     for role in ALTERED:
         if role in answers and (stale := _stale(role, *answers[role], answers)) is not None:
             return stale
+    if "again" in answers and answers["again"][1].kind != "value":
+        story = f"raised after other calls:\n{_brief(answers['again'][1])}"
+        return Judgement(Verdict.IMPURE, signature="depends on earlier calls", detail=story)
     if "again" in answers and answers["again"][1].kind == "value":
         first, again = answers["forward"][1].arrays["output"], answers["again"][1].arrays["output"]
         repeated = answers["repeat"][1].arrays.get("output", first) if "repeat" in answers else first
@@ -263,10 +262,13 @@ def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
 
 
 def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Step, Outcome]]) -> Judgement | None:
-    """A wrong result for altered arguments where the first arguments gave a right one: something was remembered."""
+    """A wrong result, or none, for altered arguments where the first gave a right one: something was remembered."""
     original = answers.get("gradients" if role == "altered gradients" else "forward")
-    if outcome.kind != "value" or original is None or original[1].kind != "value" or step.expectation is None:
+    if original is None or original[1].kind != "value" or step.expectation is None:
         return None
+    if outcome.kind in ("error", "bad_return"):
+        story = f"a result at first, then, with other values in its arguments ({role}):\n{_brief(outcome)}"
+        return Judgement(Verdict.IMPURE, signature=STALE + role, detail=story)
     for part, array in outcome.arrays.items():
         first = judge_values(original[1].arrays[part], _expected(original[0]), part)
         now = judge_values(array, step.expectation, part)

@@ -469,3 +469,14 @@ def test_a_missing_refusal_is_told_in_full():
     judged = judge_refusal(refusal(), Outcome("value", shape=(1, 7, 7, 3)))
     assert "expected ValueError for " in judged.detail
     assert "(1, 7, 7, 3)" in judged.detail
+
+
+def test_gradients_that_are_refused_are_no_matter_of_purity():
+    """They fail on altered arguments as they do on the first: nothing was remembered."""
+    found = verdicts(failing(("gradients", "repeated gradients", "altered gradients"), ERROR), ON_CASES)
+    assert not_passed(found) == {"gradient_input": Verdict.REFUSED}
+
+
+@pytest.mark.parametrize("role", ["altered x", "altered gradients", "again"])
+def test_a_call_that_fails_after_others_only_is_impure(role):
+    assert not_passed(verdicts(failing((role,), ERROR), ON_CASES)) == {"purity": Verdict.IMPURE}
