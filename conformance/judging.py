@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
 from depthwise_conformance.data import Arrays, format_name, make_arrays, numpy_dtype
+from depthwise_conformance.moments import RANDOM, describe_moments
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
     Bounded,
+    Evaluation,
     Gradients,
-    bounded_gradients,
-    bounded_output,
     expected_arithmetic,
     in_format,
     narrower_arithmetics,
@@ -26,35 +26,53 @@ from depthwise_conformance.reference import (
 from depthwise_conformance.reports.record import Verdict
 
 AnyArray = NDArray[Any]
+Floats = NDArray[np.float64]
+QUALITY = 1.0  # times sqrt(n) u: the error that a good implementation keeps to; see docs/numerics.md
 SHOWN = 8  # elements told in full
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with its figures: `error` in units of the bound, `signature` and `detail` as in `Record`."""
+    """A verdict with its figures: `error` in units of the bound, the others as in `Record`."""
 
     verdict: Verdict
     error: float = math.nan
     signature: str = ""
     detail: str = ""
+    quality: float = math.nan
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the reference says of a case, computed when first asked for, then shared by all targets and checks."""
+    """What the reference says of a case, computed when first asked for, then shared by all targets and checks.
+
+    `declared` is the arithmetic that a target declares for the case's dtype, None for what the dtype has to achieve.
+    """
 
     case: Case
     arrays: Arrays
+    declared: Arithmetic | None = None
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation:
+        """The call on the case's arrays."""
+        a = self.arrays
+        return Evaluation(self.case.config, a.x, a.kernel, a.bias, a.cotangent)
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The arithmetic by which the case is judged."""
+        return self.declared or expected_arithmetic(self.case.dtype)
 
     @functools.cached_property
     def output(self) -> Bounded:
-        """The output, under the arithmetic that the case's dtype has to achieve."""
-        return self.under(expected_arithmetic(self.case.dtype), "output")
+        """The output."""
+        return self.evaluation.output(self.arithmetic)
 
     @functools.cached_property
     def gradients(self) -> Gradients:
-        """The gradients, likewise."""
-        return self._gradients(expected_arithmetic(self.case.dtype))
+        """The gradients."""
+        return self.evaluation.gradients(self.arithmetic)
 
     def part(self, name: str) -> Bounded:
         """The output, or the gradient called "input", "kernel" or "bias"."""
@@ -62,14 +80,23 @@ class Expectation:
 
     def under(self, arithmetic: Arithmetic, name: str) -> Bounded:
         """The same with the bound of another arithmetic."""
-        a = self.arrays
         if name == "output":
-            return bounded_output(self.case.config, a.x, a.kernel, a.bias, arithmetic)
-        return _gradient(self._gradients(arithmetic), name)
+            return self.evaluation.output(arithmetic)
+        return _gradient(self.evaluation.gradients(arithmetic), name)
 
-    def _gradients(self, arithmetic: Arithmetic) -> Gradients:
-        a = self.arrays
-        return bounded_gradients(self.case.config, a.x, a.kernel, a.bias, a.cotangent, arithmetic)
+    def fine(self, name: str) -> Bounded:
+        """The same with the bound of the quality tier."""
+        if name == "output":
+            return self._fine_output
+        return _gradient(self._fine_gradients, name)
+
+    @functools.cached_property
+    def _fine_output(self) -> Bounded:
+        return self.evaluation.output(replace(self.arithmetic, usual=QUALITY))
+
+    @functools.cached_property
+    def _fine_gradients(self) -> Gradients:
+        return self.evaluation.gradients(replace(self.arithmetic, usual=QUALITY))
 
 
 def expect(case: Case) -> Expectation:
@@ -106,16 +133,26 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     if FORMATS[format_name(observed.dtype)].roundoff > FORMATS[dtype].roundoff:
         expected = expectation.under(in_format(format_name(observed.dtype)), part)
     values = observed.astype(np.float64)
-    errors = _in_units(values, expected)
+    errors = in_units(values, expected)
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
-        return Judgement(Verdict.PASS, worst)
+        return _judge_within(values, expectation, part, worst)
     digits = 17 if dtype == "float64" else 9
     for arithmetic in narrower_arithmetics(dtype):
-        if _holds(observed, arithmetic) and _in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
+        if _holds(observed, arithmetic) and in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
             story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors, digits)}"
             return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
     return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors, digits))
+
+
+def _judge_within(values: Floats, expectation: Expectation, part: str, worst: float) -> Judgement:
+    """The judgement of elements that are all within their bounds: whether they are so as a whole, and how well."""
+    quality = float(in_units(values, expectation.fine(part)).max(initial=0.0))
+    if expectation.case.data.recipe in RANDOM:
+        name, story = describe_moments(values, expectation.part(part))
+        if name:
+            return Judgement(Verdict.IMPRECISE, worst, f"{expectation.case.dtype}: {name}", story, quality)
+    return Judgement(Verdict.PASS, worst, quality=quality)
 
 
 def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
@@ -150,12 +187,12 @@ def _gradient(gradients: Gradients, name: str) -> Bounded:
     return found
 
 
-def _in_units(values: NDArray[np.float64], expected: Bounded) -> NDArray[np.float64]:
+def in_units(values: Floats, expected: Bounded) -> Floats:
     """Errors in units of their bounds: 0 where anything may come (an infinite bound), infinite for a stray NaN."""
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         errors = np.abs(values - expected.value) / expected.bound
     errors[np.isnan(errors)] = np.inf
-    errors[np.isinf(expected.bound)] = 0.0
+    errors[(values == expected.value) | np.isinf(expected.bound)] = 0.0
     return errors
 
 
@@ -169,7 +206,7 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
         return bool(np.all(observed == observed.astype(numpy_dtype(arithmetic.storage))))
 
 
-def _tell(values: NDArray[np.float64], expected: Bounded, errors: NDArray[np.float64], digits: int) -> str:
+def _tell(values: Floats, expected: Bounded, errors: Floats, digits: int) -> str:
     outside = int((errors > 1.0).sum())
     rows: list[tuple[str, ...]] = [("index", "expected", "got", "bound", "error/bound")]
     for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:

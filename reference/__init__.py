@@ -1,10 +1,11 @@
 """The semantics of `keras.layers.DepthwiseConv2D`: what it computes, and how accurately it can be computed."""
 
-from depthwise_conformance.reference.bounds import Bounded, Gradients, bounded_gradients, bounded_output
+from depthwise_conformance.reference.bounds import Bounded, Evaluation, Gradients
 from depthwise_conformance.reference.config import LayerConfig
 from depthwise_conformance.reference.floats import (
     FORMATS,
     Arithmetic,
+    arithmetics,
     expected_arithmetic,
     in_format,
     narrower_arithmetics,
@@ -15,10 +16,10 @@ __all__ = [
     "FORMATS",
     "Arithmetic",
     "Bounded",
+    "Evaluation",
     "Gradients",
     "LayerConfig",
-    "bounded_gradients",
-    "bounded_output",
+    "arithmetics",
     "expected_arithmetic",
     "in_format",
     "kernel_shape",

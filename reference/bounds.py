@@ -3,12 +3,14 @@
 A stage of the layer is a `Bounded`: its float64 value, and how far a result may be from it when sums are taken in
 any order in `arithmetic.accumulator` and every stage is stored in `arithmetic.storage`. The sum of n products
 obeys `|error| <= gamma_n(u) * sum |x||w|` with `gamma_n(u) = n u / (1 - n u)` (Higham, Accuracy and Stability of
-Numerical Algorithms, 2nd ed., section 3.1); the sum on the right is the same operation on absolute values.
-The reference itself rounds in float64, so its own gamma_n is added: for float64 layers that doubles the bound.
+Numerical Algorithms, 2nd ed., section 3.1); the sum on the right, here called the reach, is the same operation on
+absolute values. Sums of whole numbers that the formats hold are exact, in whatever order. The reference itself rounds
+in float64, so its own gamma_n is added: for float64 layers that doubles the bound. docs/numerics.md has it in full.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +24,21 @@ from depthwise_conformance.reference.floats import FORMATS, Arithmetic
 from depthwise_conformance.reference.geometry import Shape4
 
 Array = NDArray[np.float64]
+AnyArray = NDArray[Any]
 VAGUE = 0.25  # an arithmetic that loses so much explains anything, and so nothing
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """A float64 `value` and the `bound` on the error of an honest result, infinite where it may overflow."""
+    """A float64 `value` and the `bound` on the error of an honest result, infinite where it may overflow.
+
+    `variance` bounds the sum of the squares of the roundings behind each element, where all of them are linear: what
+    statistics over many elements are held against. None behind an activation that is not.
+    """
 
     value: Array
     bound: Array
+    variance: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -42,106 +50,190 @@ class Gradients:
     bias: Bounded | None
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Sums of `terms` products: their values, their reaches, and whether every factor is a whole number."""
+
+    value: Array
+    reach: Array
+    terms: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One call of a layer: what does not depend on the arithmetic is computed once, when first asked for.
+
+    `cotangent` may be left out where no gradients are asked for.
+    """
+
+    config: LayerConfig
+    x: AnyArray
+    kernel: AnyArray
+    bias: AnyArray | None
+    cotangent: AnyArray | None = None
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def output(self, arithmetic: Arithmetic) -> Bounded:
+        """`activation(depthwise_conv2d(x, kernel) + bias)`, each step computed and stored in turn."""
+        pre = self._pre_activation(arithmetic)
+        if self.config.activation in (None, "linear"):
+            return pre
+        return _guard_overflow(_activate(self.config, pre, arithmetic), arithmetic)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def gradients(self, arithmetic: Arithmetic) -> Gradients:
+        """The gradients in closed form: the cotangent goes back through the activation, then each linear map."""
+        spread = self._spread(arithmetic)
+        by_input, by_kernel, by_bias = self._backward
+        bias = None if by_bias is None else self._gradient("bias", by_bias, spread, arithmetic)
+        by = self._gradient
+        return Gradients(by("input", by_input, spread, arithmetic), by("kernel", by_kernel, spread, arithmetic), bias)
+
+    @functools.cached_property
+    def _forward(self) -> Sums:
+        """The convolution's sums. Some kernels start them from the bias: one more term."""
+        x, kernel, bias = self.x, self.kernel, self.bias
+        value = operation.depthwise_conv2d(self.config, x, kernel)
+        reach = operation.depthwise_conv2d(self.config, _magnitude(x), _magnitude(kernel))
+        if bias is not None:
+            reach = operation.add_bias(self.config, reach, _magnitude(bias))
+        taps = self.config.kernel_size[0] * self.config.kernel_size[1]
+        return Sums(value, reach, taps + (bias is not None), _whole(x, kernel, bias))
+
+    @functools.cached_property
+    def _pre_value(self) -> Array:
+        value = self._forward.value
+        return value if self.bias is None else operation.add_bias(self.config, value, self.bias)
+
+    @functools.cached_property
+    def _back_value(self) -> Array:
+        """The gradient for the pre-activation."""
+        c = operation.widen(self._cotangent)
+        activation = ACTIVATIONS[self.config.activation]
+        if activation is None:
+            s = softmax(self._pre_value)
+            return np.asarray(s * (c - (c * s).sum(axis=-1, keepdims=True)))
+        return np.asarray(c * activation.derivative(self._pre_value))
+
+    @functools.cached_property
+    def _backward(self) -> tuple[Sums, Sums, Sums | None]:
+        """The sums of the gradients for input, kernel and bias."""
+        d, whole = self._back_value, _whole(self._back_value)
+        terms = d[..., 0].size if self.config.channels_last else d[:, 0].size
+        taps = self.config.kernel_size[0] * self.config.kernel_size[1]
+        found = []
+        counts = {"input": taps * self.config.depth_multiplier, "kernel": terms, "bias": terms}
+        for part, other in (("input", self.kernel), ("kernel", self.x), ("bias", self.bias)):
+            if other is None:
+                return found[0], found[1], None
+            exact = whole and (part == "bias" or _whole(other))
+            found.append(Sums(self._pull(part, d), self._pull(part, np.abs(d), True), counts[part], exact))
+        return found[0], found[1], found[2]
+
+    @property
+    def _cotangent(self) -> AnyArray:
+        if self.cotangent is None:
+            raise ValueError("gradients need a cotangent")
+        return self.cotangent
+
+    def _pull(self, part: str, d: Array, magnitudes: bool = False) -> Array:
+        """The linear map that takes the pre-activation's gradient to that of a part, or the map's absolute value."""
+        if part == "bias":
+            return operation.bias_gradient(self.config, d)
+        other = self.kernel if part == "input" else self.x
+        factor = _magnitude(other) if magnitudes else operation.widen(other)
+        if part == "kernel":
+            return operation.kernel_gradient(self.config, d, factor)
+        shape: Shape4 = self.x.shape  # split_shape checks that there are four
+        return operation.input_gradient(self.config, d, factor, shape)
+
+    def _pre_activation(self, arithmetic: Arithmetic) -> Bounded:
+        sums = self._forward
+        convolved = _store(_summed(sums, arithmetic), arithmetic, sums.whole)
+        if self.bias is None:
+            return convolved
+        return _store(Bounded(self._pre_value, convolved.bound, convolved.variance), arithmetic, sums.whole)
+
+    def _spread(self, arithmetic: Arithmetic) -> Array | None:
+        """The bound of the gradient for the pre-activation; None where it is the cotangent itself."""
+        activation = ACTIVATIONS[self.config.activation]
+        if self.config.activation in (None, "linear"):
+            return None
+        c = operation.widen(self._cotangent)
+        pre = self._pre_activation(arithmetic)
+        roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
+        if activation is None:
+            error = _softmax_spread(c, _activate(self.config, pre, arithmetic), roundoff)
+        else:
+            spread = activation.curvature * pre.bound + roundoff * activation.derivative_rounding
+            for kink in activation.kinks:
+                spread = np.maximum(spread, np.abs(pre.value - kink) <= pre.bound)
+            error = np.abs(c) * spread
+        exact = _whole(self._back_value)
+        return _store(Bounded(self._back_value, error), arithmetic, exact).bound
+
+    def _gradient(self, part: str, sums: Sums, spread: Array | None, arithmetic: Arithmetic) -> Bounded:
+        """The gradient for a part, of a pre-activation's gradient that is known up to `spread`."""
+        if spread is None or not spread.any():
+            return _store(_summed(sums, arithmetic), arithmetic, sums.whole)
+        carried = self._pull(part, spread, True)
+        errors = _summed(Sums(sums.value, sums.reach + carried, sums.terms, False), arithmetic)
+        return _store(Bounded(sums.value, carried + errors.bound), arithmetic, False)
+
+
 def gamma(terms: int, roundoff: float) -> float:
     """`n u / (1 - n u)`, infinite where n u reaches 1 (an accumulator that can no longer count its terms)."""
     product = terms * roundoff
     return product / (1.0 - product) if product < 1.0 else np.inf
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def bounded_output(
-    config: LayerConfig, x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None, arithmetic: Arithmetic
-) -> Bounded:
-    """`activation(depthwise_conv2d(x, kernel) + bias)`, each step computed and stored in turn."""
-    pre = _pre_activation(config, x, kernel, bias, arithmetic)
-    return _guard_overflow(_activate(config, pre, arithmetic), arithmetic)
+def _magnitude(array: AnyArray) -> Array:
+    return np.abs(operation.widen(array))
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def bounded_gradients(
-    config: LayerConfig,
-    x: NDArray[Any],
-    kernel: NDArray[Any],
-    bias: NDArray[Any] | None,
-    cotangent: NDArray[Any],
-    arithmetic: Arithmetic,
-) -> Gradients:
-    """The gradients in closed form: the cotangent goes back through the activation, then through each linear map."""
-    d = _back_through_activation(config, x, kernel, bias, cotangent, arithmetic)
-    shape: Shape4 = x.shape  # split_shape checks that there are four
-    terms = d.value[..., 0].size if config.channels_last else d.value[:, 0].size
-    taps = config.kernel_size[0] * config.kernel_size[1]
-
-    exact = not d.bound.any()
-
-    def linear(apply: Any, other: NDArray[Any], count: int, *rest: Shape4) -> Bounded:
-        other = operation.widen(other)
-        magnitude = np.abs(other)
-        value = apply(config, d.value, other, *rest)
-        reach = apply(config, np.abs(d.value) + d.bound, magnitude, *rest)
-        carried = 0.0 if exact else apply(config, d.bound, magnitude, *rest)
-        whole = exact and not arithmetic.proven and _whole(d.value, other)
-        return _finish(value, reach, carried, count, arithmetic, whole)
-
-    return Gradients(
-        linear(operation.input_gradient, kernel, taps * config.depth_multiplier, shape),
-        linear(operation.kernel_gradient, x, terms),
-        None if bias is None else _bias_gradient(config, d, terms, arithmetic),
-    )
-
-
-def _pre_activation(
-    config: LayerConfig, x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None, arithmetic: Arithmetic
-) -> Bounded:
-    value = operation.depthwise_conv2d(config, x, kernel)
-    reach = operation.depthwise_conv2d(config, np.abs(operation.widen(x)), np.abs(operation.widen(kernel)))
-    if bias is not None:  # some kernels start their sum from the bias: one more term
-        reach = operation.add_bias(config, reach, np.abs(operation.widen(bias)))
-    taps = config.kernel_size[0] * config.kernel_size[1]
-    whole = not arithmetic.proven and _whole(x, kernel, bias)
-    error = _sum_error(reach, taps + (bias is not None), arithmetic, whole)
-    convolved = _store(Bounded(value, error), arithmetic)
-    if bias is None:
-        return convolved
-    return _store(Bounded(operation.add_bias(config, value, bias), convolved.bound), arithmetic)
-
-
-def _whole(*arrays: NDArray[Any] | None) -> bool:
+def _whole(*arrays: AnyArray | None) -> bool:
     return all(array is None or bool(np.all(np.rint(operation.widen(array)) == array)) for array in arrays)
 
 
-def _sum_error(reach: Array, terms: int, arithmetic: Arithmetic, whole: bool) -> Array:
-    """The error of sums of `terms` products whose absolute values sum to `reach`, and of the reference's own sums.
+def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
+    """The sums with the errors of their accumulation, and of the reference's own.
 
-    Without a proof, `2 sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New Approach to Probabilistic
-    Rounding Error Analysis, 2019), and sums of `whole` numbers that both formats hold are exact.
+    Where only the usual error is allowed, `usual * sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New
+    Approach to Probabilistic Rounding Error Analysis, 2019).
     """
-    accumulator = FORMATS[arithmetic.accumulator]
+    accumulator, double = FORMATS[arithmetic.accumulator], FORMATS["float64"]
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
-    growth = gamma(terms, accumulator.roundoff)
-    if not arithmetic.proven:
-        growth = min(growth, 2.0 * terms**0.5 * accumulator.roundoff)
+    growth = min(gamma(sums.terms, accumulator.roundoff), arithmetic.usual * sums.terms**0.5 * accumulator.roundoff)
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
-    error = np.asarray((relative + gamma(terms, FORMATS["float64"].roundoff)) * reach + terms * accumulator.tiny)
-    if whole:
-        error[reach * max(arithmetic.inputs, accumulator.roundoff) <= 1.0] = 0.0
-    elif not arithmetic.proven and relative > VAGUE:
+    lost = sums.terms * accumulator.tiny
+    error = np.asarray((relative + gamma(sums.terms, double.roundoff)) * sums.reach + lost)
+    # n additions and as many products, none of which loses more than u times the reach, all of them together
+    squares = sums.terms * (accumulator.roundoff**2 + double.roundoff**2) + rounded_inputs**2
+    variance = squares * sums.reach * sums.reach + lost * lost
+    if sums.whole:
+        exact = sums.reach * max(arithmetic.inputs, accumulator.roundoff) <= 1.0
+        error[exact] = variance[exact] = 0.0
+    elif arithmetic.usual < np.inf and relative > VAGUE:
         error = np.zeros_like(error)
-    error[~(reach <= accumulator.largest)] = np.inf
-    return error
+    error[~(sums.reach <= accumulator.largest)] = np.inf
+    return Bounded(sums.value, error, variance)
 
 
-def _store(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
-    """The stage after rounding to the storage format."""
+def _store(stage: Bounded, arithmetic: Arithmetic, whole: bool) -> Bounded:
+    """The stage after rounding to the storage format, which holds whole numbers up to 1 / u as they are."""
     storage = FORMATS[arithmetic.storage]
-    bound = stage.bound + storage.roundoff * (np.abs(stage.value) + stage.bound) + storage.tiny
-    return _guard_overflow(Bounded(stage.value, bound), arithmetic)
+    rounding = storage.roundoff * (np.abs(stage.value) + stage.bound) + storage.tiny
+    if whole:
+        rounding[(stage.bound == 0.0) & (np.abs(stage.value) * storage.roundoff <= 1.0)] = 0.0
+    variance = None if stage.variance is None else stage.variance + rounding * rounding
+    return _guard_overflow(Bounded(stage.value, stage.bound + rounding, variance), arithmetic)
 
 
 def _guard_overflow(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
     """Anything may come where the format may overflow, or where an overflow before (a NaN bound) leaves all open."""
     fits = np.abs(stage.value) + stage.bound <= FORMATS[arithmetic.storage].largest
-    return Bounded(stage.value, np.where(fits, stage.bound, np.inf))
+    return Bounded(stage.value, np.where(fits, stage.bound, np.inf), stage.variance)
 
 
 def _activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Bounded:
@@ -161,47 +253,8 @@ def _largest_in_row(bound: Array) -> Array:
     return bound.max(axis=-1, keepdims=True) if bound.size else bound
 
 
-def _back_through_activation(
-    config: LayerConfig,
-    x: NDArray[Any],
-    kernel: NDArray[Any],
-    bias: NDArray[Any] | None,
-    cotangent: NDArray[Any],
-    arithmetic: Arithmetic,
-) -> Bounded:
-    """The gradient for the pre-activation."""
-    c = operation.widen(cotangent)
-    if config.activation in (None, "linear"):
-        return Bounded(c, np.zeros_like(c))
-    pre = _pre_activation(config, x, kernel, bias, arithmetic)
-    roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
-    activation = ACTIVATIONS[config.activation]
-    if activation is None:
-        return _store(_back_through_softmax(c, _activate(config, pre, arithmetic), roundoff), arithmetic)
-    slope = activation.derivative(pre.value)
-    spread = activation.curvature * pre.bound + roundoff * activation.derivative_rounding
-    for kink in activation.kinks:
-        spread = np.maximum(spread, np.abs(pre.value - kink) <= pre.bound)
-    return _store(Bounded(c * slope, np.abs(c) * spread), arithmetic)
-
-
-def _back_through_softmax(c: Array, s: Bounded, roundoff: float) -> Bounded:
-    """`s_i * (c_i - sum_j c_j s_j)` along the last axis."""
-    mean = (c * s.value).sum(axis=-1, keepdims=True)
+def _softmax_spread(c: Array, s: Bounded, roundoff: float) -> Array:
+    """The error of `s_i * (c_i - sum_j c_j s_j)` along the last axis."""
     magnitude = np.abs(c) + (np.abs(c) * s.value).sum(axis=-1, keepdims=True)
     carried = s.bound * magnitude + (s.value + s.bound) * (np.abs(c) * s.bound).sum(axis=-1, keepdims=True)
-    return Bounded(s.value * (c - mean), carried + gamma(c.shape[-1] + 3, roundoff) * (s.value + s.bound) * magnitude)
-
-
-def _bias_gradient(config: LayerConfig, d: Bounded, terms: int, arithmetic: Arithmetic) -> Bounded:
-    value = operation.bias_gradient(config, d.value)
-    carried = operation.bias_gradient(config, d.bound)
-    reach = operation.bias_gradient(config, np.abs(d.value)) + carried
-    whole = not arithmetic.proven and not d.bound.any() and _whole(d.value)
-    return _finish(value, reach, carried, terms, arithmetic, whole)
-
-
-def _finish(
-    value: Array, reach: Array, carried: Array | float, terms: int, arithmetic: Arithmetic, whole: bool
-) -> Bounded:
-    return _store(Bounded(value, carried + _sum_error(reach, terms, arithmetic, whole)), arithmetic)
+    return np.asarray(carried + gamma(c.shape[-1] + 3, roundoff) * (s.value + s.bound) * magnitude)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -28,27 +29,28 @@ FORMATS = {
 }
 
 HALVES = ("float16", "bfloat16")
+USUAL = 2.0  # times sqrt(n) u: what the error of a sum of n terms as good as never exceeds
 
 
 @dataclass(frozen=True)
 class Arithmetic:
     """How results come about: inputs rounded to `inputs`, sums kept in `accumulator`, stages stored in `storage`.
 
-    `inputs` is a unit roundoff (0 where products see the arguments as they are); the others name formats. `proven`
-    allows all that rounding can do in the worst case, which is what a target is judged by. Without it, sums are held
-    to what rounding does as a rule and whole numbers to exactness, which is what an arithmetic is recognised by.
+    `inputs` is a unit roundoff (0 where products see the arguments as they are); the others name formats. Where `usual`
+    is infinite, all is allowed that rounding can do in the worst case: a target is judged by that. Otherwise the error
+    of a sum of n terms is held to `usual * sqrt(n) u`: an arithmetic is recognised by that, and quality is measured.
     """
 
     name: str
     inputs: float
     accumulator: str
     storage: str
-    proven: bool = True
+    usual: float = math.inf
 
 
 def expected_arithmetic(dtype: str) -> Arithmetic:
     """What a layer of this dtype has to achieve: float32 sums for the half precisions, its own dtype otherwise."""
-    accumulator = "float32" if dtype in ("float16", "bfloat16") else dtype
+    accumulator = "float32" if dtype in HALVES else dtype
     return Arithmetic(f"{accumulator} accumulation", 0.0, accumulator, dtype)
 
 
@@ -57,12 +59,24 @@ def in_format(dtype: str) -> Arithmetic:
     return Arithmetic(f"{dtype} arithmetic", FORMATS[dtype].roundoff, dtype, dtype)
 
 
-def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
-    """What may explain a result of this dtype that its own arithmetic does not, the most accurate first."""
+def arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
+    """What a result of this dtype may come from, the most accurate first; it is stored in `dtype` or narrower."""
     if dtype in HALVES:
-        return (Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype, proven=False),)
-    products = (("TF32 products", 2.0**-11), ("bfloat16 products", 2.0**-8))
-    found = [Arithmetic(name, roundoff, "float32", "float32", proven=False) for name, roundoff in products]
-    found += [replace(in_format(half), proven=False) for half in HALVES]
-    found += [Arithmetic(f"{half} accumulation", 0.0, half, "float32", proven=False) for half in HALVES]
-    return tuple(found) if dtype == "float32" else (replace(in_format("float32"), proven=False), *found)
+        return tuple(Arithmetic(f"{name} accumulation", 0.0, name, dtype) for name in ("float32", dtype))
+    sums = [Arithmetic(f"{name} accumulation", 0.0, name, "float32") for name in ("float64", "float32")]
+    products = [Arithmetic(f"{name} products", u, "float32", "float32") for name, u in PRODUCTS.items()]
+    halves = [in_format(half) for half in HALVES]
+    halves += [Arithmetic(f"{half} accumulation", 0.0, half, "float32") for half in HALVES]
+    if dtype == "float32":
+        return (*sums, *products, *halves)
+    return (expected_arithmetic(dtype), in_format("float32"), *products, *halves)
+
+
+def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
+    """What may explain a result of this dtype that its own arithmetic does not, held to its usual error."""
+    known = arithmetics(dtype)
+    own = [arithmetic.name for arithmetic in known].index(expected_arithmetic(dtype).name)
+    return tuple(replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :])
+
+
+PRODUCTS = {"TF32": 2.0**-11, "bfloat16": 2.0**-8}  # the unit roundoff to which factors are rounded

@@ -21,7 +21,7 @@ import pytest
 
 from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.adapters.builtin import BUILTIN
-from depthwise_conformance.reference import LayerConfig, bounded_output, expected_arithmetic
+from depthwise_conformance.reference import Evaluation, LayerConfig, expected_arithmetic
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -283,7 +283,7 @@ def test_the_readme_adapter_works():
         x = arrays.standard_normal(shape).astype(config.dtype)
         kernel = arrays.standard_normal((3, 2, 3, config.depth_multiplier)).astype(config.dtype)
         bias = arrays.standard_normal(3 * config.depth_multiplier).astype(config.dtype) if config.use_bias else None
-        expected = bounded_output(config, x, kernel, bias, expected_arithmetic(config.dtype))
+        expected = Evaluation(config, x, kernel, bias).output(expected_arithmetic(config.dtype))
         y = adapter.forward(config, x, kernel, bias)
         assert y.shape == expected.value.shape
         assert y.dtype == x.dtype

@@ -20,9 +20,9 @@ from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
+    Evaluation,
     LayerConfig,
-    bounded_gradients,
-    bounded_output,
+    arithmetics,
     expected_arithmetic,
     kernel_shape,
     narrower_arithmetics,
@@ -32,6 +32,16 @@ from depthwise_conformance.reference import (
 from depthwise_conformance.reference.activations import ACTIVATIONS, softmax
 
 EXACT = Arithmetic("exact", 0.0, "float64", "float64")
+
+
+def bounded_output(config, x, kernel, bias, arithmetic):
+    return Evaluation(config, x, kernel, bias).output(arithmetic)
+
+
+def bounded_gradients(config, x, kernel, bias, cotangent, arithmetic):
+    return Evaluation(config, x, kernel, bias, cotangent).gradients(arithmetic)
+
+
 DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 SMOOTH = ("linear", "tanh", "sigmoid", "softplus", "gelu", "softmax")
 KINKED = ("relu", "relu6")
@@ -720,9 +730,22 @@ def test_bounds_grow_from_the_widest_arithmetic_to_the_narrowest():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bounds_are_a_few_roundoffs_of_a_single_product(dtype):
     config = LayerConfig(1, use_bias=False, dtype=dtype)
-    one = np.ones((1, 1, 1, 1), DTYPES[dtype])
+    one = np.full((1, 1, 1, 1), 1.125, DTYPES[dtype])
     bound = bounded_output(config, one, one, None, expected_arithmetic(dtype)).bound.item()
     assert 1.0 <= bound / FORMATS[dtype].roundoff <= 4.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_numbers_that_the_formats_hold_leave_no_room(dtype):
+    config = LayerConfig(3, padding="same", depth_multiplier=2, dtype=dtype, activation="relu")
+    x, kernel = np.full((2, 4, 4, 3), 2, DTYPES[dtype]), np.full((3, 3, 3, 2), -3, DTYPES[dtype])
+    bias, cotangent = np.ones(6, DTYPES[dtype]), np.ones((2, 4, 4, 6), DTYPES[dtype])
+    for arithmetic in arithmetics(dtype)[:2]:
+        evaluation = Evaluation(config, x, kernel, bias, cotangent)
+        assert not evaluation.output(arithmetic).bound.any()
+        assert not any(part.bound.any() for _, part in parts(evaluation.gradients(arithmetic)))
+        if dtype in ("float16", "bfloat16"):  # 16 * 16 * 6 * 9 is more than they hold
+            assert Evaluation(config, x * 16, kernel * 16, bias, cotangent).output(arithmetic).bound.any()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
