@@ -22,13 +22,16 @@ class Unsupported(Exception):
 class Description:
     """What a target is: versions by distribution name, devices that it found (`cpu`, `cuda:0`), and its limits.
 
-    `unsupported` maps what the adapter never claims ("float64 on CPU") to the reason.
+    `unsupported` maps what the adapter never claims ("float64 on CPU") to the reason. `arithmetic` maps a dtype to what
+    the target declares to compute it in ("TF32 products"): it is judged by that, and the report says so. The names are
+    those of `reference.arithmetics`.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    arithmetic: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

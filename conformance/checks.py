@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from depthwise_conformance.case import AnyCase, Case, Data, Refusal
-from depthwise_conformance.data import Arrays, make_arrays
+from depthwise_conformance.data import SPECIAL, Arrays, make_arrays
 from depthwise_conformance.judging import (
     Expectation,
     Judgement,
@@ -20,6 +20,7 @@ from depthwise_conformance.judging import (
     judge_inferred,
     judge_same,
     judge_shape,
+    judge_special,
     judge_values,
 )
 from depthwise_conformance.pool import Outcome
@@ -28,6 +29,7 @@ from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import Verdict
 
 FORWARD_CHECKS = ("output", "shape", "dtype", "determinism", "purity")
+OUTPUT_CHECK, SPECIAL_CHECK = "output", "special_values"
 GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
 SAMPLE = 4  # one case in so many has its gradients repeated and its arguments altered
 Found = Iterator[tuple[str, Judgement]]
@@ -77,6 +79,9 @@ def _judge_answers(
 ) -> Found:
     answers = {step.role: (step, outcome) for step, outcome in zip(steps, outcomes, strict=False)}
     forward = answers["forward"][1] if "forward" in answers else None
+    if forward is not None and expectation.case.data.recipe == SPECIAL:
+        yield SPECIAL_CHECK, _judge_special(expectation, forward)
+        return
     if forward is not None:
         yield from _forward_checks(expectation, forward, answers, checks)
     if "gradients" in answers and not (forward is not None and _told_already(forward, answers["gradients"][1])):
@@ -123,6 +128,10 @@ def _steps(expectation: Expectation, checks: Collection[str], sampled: bool) -> 
     def step(role: str, operation: str, of: Expectation) -> Step:
         return Step(role, _call(operation, of, arguments), of)
 
+    if case.data.recipe == SPECIAL:
+        if SPECIAL_CHECK in checks:
+            yield step("forward", "forward", expectation)
+        return
     gradients = not set(checks).isdisjoint(GRADIENT_CHECKS)
     if not set(checks).isdisjoint(FORWARD_CHECKS):
         yield step("forward", "forward", expectation)
@@ -149,11 +158,11 @@ def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
     data = Data(case.data.recipe, (case.data.seed + 1) % 2**64)
     new = make_arrays(dataclasses.replace(case, data=data))
     arrays = Arrays(new.x, old.kernel, old.bias, old.cotangent)
-    yield "altered x", Expectation(case, arrays)
+    yield "altered x", dataclasses.replace(expectation, arrays=arrays)
     arrays = dataclasses.replace(arrays, kernel=new.kernel)
-    yield "altered kernel", Expectation(case, arrays)
+    yield "altered kernel", dataclasses.replace(expectation, arrays=arrays)
     arrays = dataclasses.replace(arrays, bias=new.bias, cotangent=new.cotangent)
-    yield "altered bias", Expectation(case, arrays)
+    yield "altered bias", dataclasses.replace(expectation, arrays=arrays)
 
 
 def _call(operation: str, expectation: Expectation, arguments: Mapping[str, object]) -> Message:
@@ -195,6 +204,12 @@ def _forward_checks(
         yield "determinism", _determinism(answers)
     if "purity" in checks:
         yield "purity", _purity(case, answers)
+
+
+def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:
+    if _failed(forward):
+        return _without_value(expectation.case, forward)
+    return judge_special(forward.arrays["output"], expectation)
 
 
 def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:

@@ -146,7 +146,7 @@ class Engine:
         if isinstance(case, Refusal):
             found = [] if check != "errors" else [(check, self._judge_refusals(target, [case])[0])]
         else:
-            expectation = expect(case)
+            expectation = target.expects(expect(case))
             needed = {check, *NEEDS.get(check, ())}
             found = self._confirm(target, expectation, *_judge_cases(target, [expectation], needed, thorough=True))
         return next((judgement for name, judgement in found if name == check), None)
@@ -213,7 +213,8 @@ class Engine:
         with self._active:
             start = time.perf_counter()
             try:
-                for expectation, found in zip(expectations, _judge_cases(target, expectations, checks), strict=False):
+                mine = [target.expects(expectation) for expectation in expectations]
+                for expectation, found in zip(mine, _judge_cases(target, mine, checks), strict=False):
                     self._note(target, expectation.case, self._confirm(target, expectation, found), block)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
@@ -301,6 +302,7 @@ def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
             case=case.id,
             dtype=case.dtype,
             error=judgement.error,
+            quality=judgement.quality,
             signature=judgement.signature,
             detail=judgement.detail,
             arguments=arguments,
@@ -327,7 +329,11 @@ def _judge_cases(
     programs = [judge.plan(expectation, checks, thorough) for expectation in expectations]
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
-        yield list(judge.judge_case(expectation, program, outcomes, checks))
+        found = list(judge.judge_case(expectation, program, outcomes, checks))
+        for check, judgement in found:
+            if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and outcomes[0].kind == "value":
+                target.traits.observe(expectation, outcomes[0].arrays["output"], judgement)
+        yield found
 
 
 def _chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:

@@ -19,9 +19,11 @@ from depthwise_conformance.reference import (
     Bounded,
     Evaluation,
     Gradients,
+    SpecialOutput,
     expected_arithmetic,
     in_format,
     narrower_arithmetics,
+    special_output,
 )
 from depthwise_conformance.reports.record import Verdict
 
@@ -91,6 +93,12 @@ class Expectation:
         return _gradient(self._fine_gradients, name)
 
     @functools.cached_property
+    def special(self) -> SpecialOutput:
+        """The output where arguments may be NaN, infinite and the like."""
+        a = self.arrays
+        return special_output(self.case.config, a.x, a.kernel, a.bias, self.arithmetic)
+
+    @functools.cached_property
     def _fine_output(self) -> Bounded:
         return self.evaluation.output(replace(self.arithmetic, usual=QUALITY))
 
@@ -153,6 +161,22 @@ def _judge_within(values: Floats, expectation: Expectation, part: str, worst: fl
         if name:
             return Judgement(Verdict.IMPRECISE, worst, f"{expectation.case.dtype}: {name}", story, quality)
     return Judgement(Verdict.PASS, worst, quality=quality)
+
+
+def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
+    """Whether NaN and infinities are where they have to be, and what is finite is within its bound."""
+    special, dtype = expectation.special, expectation.case.dtype
+    if (shape := judge_shape(observed, special.expected)).verdict is not Verdict.PASS:
+        return shape
+    if format_name(observed.dtype) != dtype:
+        return judge_dtype(observed, dtype)
+    values = observed.astype(np.float64)
+    errors = in_units(values, special.expected)
+    errors[np.isnan(values) & (np.isnan(special.expected.value) | special.nan_too)] = 0.0
+    worst = float(errors.max(initial=0.0))
+    if worst <= 1.0:
+        return Judgement(Verdict.PASS)
+    return Judgement(Verdict.WRONG_SPECIAL, worst, detail=_tell(values, special.expected, errors, digits=9))
 
 
 def judge_same(first: AnyArray, second: AnyArray) -> Judgement:

@@ -242,6 +242,8 @@ def _describe_target(target: Target) -> dict[str, Any]:
         "cases": target.cases,
         "seconds": round(target.seconds, 3),
         "unsupported": dict(target.unsupported),
+        "declared": {dtype: arithmetic.name for dtype, arithmetic in target.declared.items()},
+        **target.traits.to_json(),
     }
 
 

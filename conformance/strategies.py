@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from depthwise_conformance.case import Case, Data, Refusal, canonical
+from depthwise_conformance.data import SPECIAL
 from depthwise_conformance.reference import LayerConfig
 
 Sizes = dict[str, int]
@@ -29,7 +30,10 @@ ACTIVATIONS = (
     *("linear", "relu", "relu", "relu6", "relu6", "tanh", "sigmoid", "softplus", "gelu", "softmax", "softmax"),
 )
 DTYPES = ("float32", "float32", "float32", "float64", "float16", "bfloat16")
-RECIPES = ("integers", "integers", "uniform", "uniform", "uniform", "cancellation", "cancellation", "wide", "impulses")
+RECIPES = (
+    *("integers", "integers", "integers", "uniform", "uniform", "uniform", "normal", "normal"),
+    *("cancellation", "wide", "impulses", "s2", "s3", "s0", "s1", "s4", "s5", "underflow", SPECIAL, SPECIAL),
+)
 # Sizes made equal on purpose: where a wrong broadcast or transpose hides.
 COINCIDENCES = (
     *(None,) * 8,

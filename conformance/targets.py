@@ -12,7 +12,10 @@ from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.judging import Expectation
 from depthwise_conformance.pool import Launch, Worker, WorkerBrokenError
+from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
+from depthwise_conformance.traits import Traits
 
 SPELLING = re.compile(r"(?P<name>[^:@]+)(:(?P<mode>[^@]+))?(@(?P<device>.+))?")
 
@@ -42,10 +45,17 @@ class Target:
     modes: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Arithmetic] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
     status: str = "judged"
     message: str = ""
     cases: int = 0
     seconds: float = 0.0
+
+    def expects(self, expectation: Expectation) -> Expectation:
+        """What is expected of this target: the same, unless it declares an arithmetic for the case's dtype."""
+        declared = self.declared.get(expectation.case.dtype)
+        return expectation if declared is None else replace(expectation, declared=declared)
 
     @property
     def version_text(self) -> str:
@@ -118,6 +128,7 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
     try:
         hello = worker.start()
         _check_choice(request, launch, hello)
+        declared = _declared(hello.get("arithmetic", {}))
     except WorkerBrokenError as error:
         worker.close()
         name = _full_name(request.name, launch)
@@ -131,7 +142,19 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
         tuple(hello["modes"]),
         tuple(hello["devices"]),
         hello["unsupported"],
+        declared,
     )
+
+
+def _declared(names: Mapping[str, str]) -> dict[str, Arithmetic]:
+    found = {}
+    for dtype, name in names.items():
+        known = {arithmetic.name: arithmetic for arithmetic in arithmetics(dtype)} if dtype in FORMATS else {}
+        if name not in known:
+            accepted = ", ".join(known) or f"a dtype of {', '.join(FORMATS)}"
+            raise WorkerBrokenError(f"the arithmetic declared for {dtype} is {name!r}; accepted are {accepted}")
+        found[dtype] = known[name]
+    return found
 
 
 def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) -> None:

@@ -184,6 +184,7 @@ def _hello(adapter: Adapter) -> Mapping[str, Any]:
         "dtypes": list(_texts("dtypes", description.dtypes)),
         "modes": list(_texts("modes", adapter.modes)),
         "unsupported": _texts("unsupported", dict(description.unsupported)),
+        "arithmetic": _texts("arithmetic", dict(description.arithmetic)),
     }
 
 

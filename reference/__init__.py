@@ -11,6 +11,7 @@ from depthwise_conformance.reference.floats import (
     narrower_arithmetics,
 )
 from depthwise_conformance.reference.geometry import kernel_shape, output_shape, split_shape
+from depthwise_conformance.reference.special import SpecialOutput, special_output
 
 __all__ = [
     "FORMATS",
@@ -19,11 +20,13 @@ __all__ = [
     "Evaluation",
     "Gradients",
     "LayerConfig",
+    "SpecialOutput",
     "arithmetics",
     "expected_arithmetic",
     "in_format",
     "kernel_shape",
     "narrower_arithmetics",
     "output_shape",
+    "special_output",
     "split_shape",
 ]

@@ -76,10 +76,19 @@ class Evaluation:
     @np.errstate(over="ignore", invalid="ignore")
     def output(self, arithmetic: Arithmetic) -> Bounded:
         """`activation(depthwise_conv2d(x, kernel) + bias)`, each step computed and stored in turn."""
-        pre = self._pre_activation(arithmetic)
+        pre = self.before_activation(arithmetic)
         if self.config.activation in (None, "linear"):
             return pre
         return _guard_overflow(_activate(self.config, pre, arithmetic), arithmetic)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def before_activation(self, arithmetic: Arithmetic) -> Bounded:
+        """`depthwise_conv2d(x, kernel) + bias`, each step stored in turn."""
+        sums = self.sums
+        convolved = _store(_summed(sums, arithmetic), arithmetic, sums.whole)
+        if self.bias is None:
+            return convolved
+        return _store(Bounded(self.pre_activation, convolved.bound, convolved.variance), arithmetic, sums.whole)
 
     @np.errstate(over="ignore", invalid="ignore")
     def gradients(self, arithmetic: Arithmetic) -> Gradients:
@@ -91,8 +100,8 @@ class Evaluation:
         return Gradients(by("input", by_input, spread, arithmetic), by("kernel", by_kernel, spread, arithmetic), bias)
 
     @functools.cached_property
-    def _forward(self) -> Sums:
-        """The convolution's sums. Some kernels start them from the bias: one more term."""
+    def sums(self) -> Sums:
+        """The convolution's sums. The bias is in their reach and terms, since some kernels start from it."""
         x, kernel, bias = self.x, self.kernel, self.bias
         value = operation.depthwise_conv2d(self.config, x, kernel)
         reach = operation.depthwise_conv2d(self.config, _magnitude(x), _magnitude(kernel))
@@ -102,8 +111,9 @@ class Evaluation:
         return Sums(value, reach, taps + (bias is not None), _whole(x, kernel, bias))
 
     @functools.cached_property
-    def _pre_value(self) -> Array:
-        value = self._forward.value
+    def pre_activation(self) -> Array:
+        """`depthwise_conv2d(x, kernel) + bias`."""
+        value = self.sums.value
         return value if self.bias is None else operation.add_bias(self.config, value, self.bias)
 
     @functools.cached_property
@@ -112,9 +122,9 @@ class Evaluation:
         c = operation.widen(self._cotangent)
         activation = ACTIVATIONS[self.config.activation]
         if activation is None:
-            s = softmax(self._pre_value)
+            s = softmax(self.pre_activation)
             return np.asarray(s * (c - (c * s).sum(axis=-1, keepdims=True)))
-        return np.asarray(c * activation.derivative(self._pre_value))
+        return np.asarray(c * activation.derivative(self.pre_activation))
 
     @functools.cached_property
     def _backward(self) -> tuple[Sums, Sums, Sums | None]:
@@ -148,20 +158,13 @@ class Evaluation:
         shape: Shape4 = self.x.shape  # split_shape checks that there are four
         return operation.input_gradient(self.config, d, factor, shape)
 
-    def _pre_activation(self, arithmetic: Arithmetic) -> Bounded:
-        sums = self._forward
-        convolved = _store(_summed(sums, arithmetic), arithmetic, sums.whole)
-        if self.bias is None:
-            return convolved
-        return _store(Bounded(self._pre_value, convolved.bound, convolved.variance), arithmetic, sums.whole)
-
     def _spread(self, arithmetic: Arithmetic) -> Array | None:
         """The bound of the gradient for the pre-activation; None where it is the cotangent itself."""
         activation = ACTIVATIONS[self.config.activation]
         if self.config.activation in (None, "linear"):
             return None
         c = operation.widen(self._cotangent)
-        pre = self._pre_activation(arithmetic)
+        pre = self.before_activation(arithmetic)
         roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
         if activation is None:
             error = _softmax_spread(c, _activate(self.config, pre, arithmetic), roundoff)
@@ -244,7 +247,8 @@ def _activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Boun
         spread = np.expm1(2.0 * _largest_in_row(pre.bound))
         # exp is 2**n times a number of up to sqrt(2): where 2**n underflows, more than the smallest number is lost
         lost = 2.0 * FORMATS[arithmetic.storage].tiny
-        return Bounded(s, np.fmin(s * spread + roundoff * softmax_rounding(pre.value, s) + lost, 1.0))
+        bound = np.fmin(s * spread + roundoff * softmax_rounding(pre.value, s) + lost, 1.0)
+        return Bounded(s, np.where(np.isinf(_largest_in_row(pre.bound)), np.inf, bound))
     y = activation.value(pre.value)
     return Bounded(y, activation.lipschitz * pre.bound + roundoff * activation.rounding(pre.value, y))
 

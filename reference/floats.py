@@ -11,21 +11,23 @@ class Format:
     """A binary floating-point format.
 
     `roundoff` is the unit roundoff u (half the distance from 1 to the next number), `tiny` the
-    absolute error that underflow can add to one rounded operation, `largest` the largest finite number.
+    absolute error that underflow can add to one rounded operation, `largest` the largest finite number and
+    `smallest` the smallest normal one.
     """
 
     roundoff: float
     tiny: float
     largest: float
+    smallest: float
 
 
 # tiny is the smallest normal number, since hardware may flush subnormals to zero; float16 has
 # so few exponents that everybody keeps its subnormals, and the smallest of those is what is lost.
 FORMATS = {
-    "float16": Format(2.0**-11, 2.0**-24, 65504.0),
-    "bfloat16": Format(2.0**-8, 2.0**-126, (2 - 2.0**-7) * 2.0**127),
-    "float32": Format(2.0**-24, 2.0**-126, (2 - 2.0**-23) * 2.0**127),
-    "float64": Format(2.0**-53, 2.0**-1022, (2 - 2.0**-52) * 2.0**1023),
+    "float16": Format(2.0**-11, 2.0**-24, 65504.0, 2.0**-14),
+    "bfloat16": Format(2.0**-8, 2.0**-126, (2 - 2.0**-7) * 2.0**127, 2.0**-126),
+    "float32": Format(2.0**-24, 2.0**-126, (2 - 2.0**-23) * 2.0**127, 2.0**-126),
+    "float64": Format(2.0**-53, 2.0**-1022, (2 - 2.0**-52) * 2.0**1023, 2.0**-1022),
 }
 
 HALVES = ("float16", "bfloat16")

@@ -38,6 +38,8 @@ CHECKS = (
     "gradient_input",
     "gradient_kernel",
     "gradient_bias",
+    "special_values",
+    "metamorphic",
     "shape_inference",
     "determinism",
     "purity",
@@ -49,7 +51,8 @@ CHECKS = (
 class Record:
     """One judged case: a row of `results.parquet`.
 
-    `error` is the worst error in units of its bound (NaN where nothing was measured); `signature` is what tells
+    `error` is the worst error in units of its bound (NaN where nothing was measured), `quality` the same in units of
+    the tighter bound that good implementations keep to, which decides nothing; `signature` is what tells
     discrepancies of one target, check and verdict apart (the exception's class and message, the narrower arithmetic,
     the dtypes); `detail` is the story in words. `arguments` is JSON: the layer's arguments that differ from their
     defaults. `versions` is "name version" joined by ", ".
@@ -63,6 +66,7 @@ class Record:
     case: str
     dtype: str
     error: float
+    quality: float
     signature: str
     detail: str
     arguments: str

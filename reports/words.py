@@ -96,6 +96,14 @@ CHECKS = {
     "gradient_input": ("gradient of the input", "Every element of the gradient of the input is within its bound."),
     "gradient_kernel": ("gradient of the kernel", "Every element of the gradient of the kernel is within its bound."),
     "gradient_bias": ("gradient of the bias", "Every element of the gradient of the bias is within its bound."),
+    "special_values": (
+        "output of special values",
+        "NaN, infinities and overflow come out as IEEE 754 settles; what it leaves open is recorded, not judged.",
+    ),
+    "metamorphic": (
+        "related outputs",
+        "The target's own answers agree with one another: split batches, permuted channels, swapped axes, and so on.",
+    ),
     "shape_inference": ("inferred output shape", "The shape foretold without computing is the shape computed."),
     "determinism": ("output", "The same call on the same arrays gives the same bits."),
     "purity": ("output", "The arguments are left untouched, and a second call gives the same."),
