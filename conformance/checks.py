@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from depthwise_conformance.case import AnyCase, Case, Data, Refusal
@@ -16,6 +16,7 @@ from depthwise_conformance.data import SPECIAL, Arrays, make_arrays
 from depthwise_conformance.judging import (
     Expectation,
     Judgement,
+    judge_close,
     judge_dtype,
     judge_inferred,
     judge_same,
@@ -23,15 +24,20 @@ from depthwise_conformance.judging import (
     judge_special,
     judge_values,
 )
+from depthwise_conformance.metamorphic import choose
 from depthwise_conformance.pool import Outcome
 from depthwise_conformance.protocol import AnyArray, Message
 from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import Verdict
 
-FORWARD_CHECKS = ("output", "shape", "dtype", "determinism", "purity")
+FORWARD_CHECKS = ("output", "shape", "dtype", "metamorphic", "determinism", "purity")
 OUTPUT_CHECK, SPECIAL_CHECK = "output", "special_values"
 GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
+PARTS = {"output": "output", "shape": "output", **{check: check.removeprefix("gradient_") for check in GRADIENT_CHECKS}}
 SAMPLE = 4  # one case in so many has its gradients repeated and its arguments altered
+RELATED = 3  # one case in so many is compared with calls that are related to it
+ONE_CORE = "one core instead of all"
+METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
 Found = Iterator[tuple[str, Judgement]]
 ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
@@ -50,8 +56,12 @@ class Step:
 
 def plan(expectation: Expectation, checks: Collection[str], thorough: bool = False) -> tuple[Step, ...]:
     """The calls for a case. `thorough` asks for what is otherwise asked of one case in `SAMPLE` only."""
-    sampled = thorough or int(expectation.case.id[:8], 16) % SAMPLE == 0
-    return tuple(_steps(expectation, checks, sampled))
+    return tuple(_steps(expectation, checks, thorough))
+
+
+def _one_in(count: int, case: Case) -> bool:
+    """Whether a case belongs to a sample, by its id."""
+    return int(case.id[:8], 16) % count == 0
 
 
 def refusal_request(case: Refusal) -> Message:
@@ -90,6 +100,25 @@ def _judge_answers(
         yield from _shape_inference(expectation, *answers["output_shape"])
 
 
+def first_arrays(steps: tuple[Step, ...], outcomes: tuple[Outcome, ...]) -> dict[str, AnyArray]:
+    """The arrays that the first forward pass and the first gradients returned, by part."""
+    pairs = zip(steps, outcomes, strict=False)
+    first = [outcome.arrays for step, outcome in pairs if step.role in ("forward", "gradients")]
+    return {part: array for arrays in first for part, array in arrays.items()}
+
+
+def forward_request(expectation: Expectation) -> Message:
+    """The one call of a forward pass."""
+    return _call("forward", expectation, expectation.case.config.to_json())
+
+
+def judge_threads(expectation: Expectation, many: Outcome, one: Outcome) -> Judgement | None:
+    """Whether one core gives what all of them give, within both bounds; None where one of them gives nothing."""
+    if _failed(many) or _failed(one):
+        return None
+    return judge_close(many.arrays["output"], one.arrays["output"], expectation, ONE_CORE)
+
+
 def fresh_request(expectation: Expectation, suspicion: Judgement) -> Step | None:
     """The call by which `purity` suspects a target of remembering, to be asked of a worker with no memories."""
     if not suspicion.signature.startswith(STALE):
@@ -122,8 +151,9 @@ def judge_refusal(case: Refusal, outcome: Outcome) -> Judgement:
     return Judgement(Verdict.ERROR_WRONG, signature=f"{signature}: {outcome.classes[0]}", detail=detail)
 
 
-def _steps(expectation: Expectation, checks: Collection[str], sampled: bool) -> Iterator[Step]:
+def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) -> Iterator[Step]:
     case, arguments = expectation.case, expectation.case.config.to_json()
+    sampled = thorough or _one_in(SAMPLE, case)
 
     def step(role: str, operation: str, of: Expectation) -> Step:
         return Step(role, _call(operation, of, arguments), of)
@@ -147,6 +177,9 @@ def _steps(expectation: Expectation, checks: Collection[str], sampled: bool) -> 
         yield step("again", "forward", expectation)
         if gradients:  # after a forward pass on other arguments, which they must not remember
             yield step("altered gradients", "gradients", altered)
+    relation = choose(case) if METAMORPHIC_CHECK in checks and (thorough or _one_in(RELATED, case)) else None
+    for number, related in enumerate(relation.calls(expectation) if relation else ()):
+        yield Step(f"{RELATION}{number}", _call("forward", related, related.case.config.to_json()), related)
     if "shape_inference" in checks:
         given = _partly_unknown(case.id, case.input_shape, case.config.channels_last)
         yield Step("output_shape", _request("output_shape", arguments, input_shape=given))
@@ -200,6 +233,9 @@ def _forward_checks(
         yield "shape", judge_shape(output, expectation.output)
     if "dtype" in checks:
         yield "dtype", judge_dtype(output, case.dtype)
+    related = [(step, outcome) for role, (step, outcome) in answers.items() if role.startswith(RELATION)]
+    if related and (judgement := _metamorphic(expectation, output, [outcome for _, outcome in related])):
+        yield METAMORPHIC_CHECK, judgement
     if "determinism" in checks and "repeat" in answers:
         yield "determinism", _determinism(answers)
     if "purity" in checks:
@@ -210,6 +246,14 @@ def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:
     if _failed(forward):
         return _without_value(expectation.case, forward)
     return judge_special(forward.arrays["output"], expectation)
+
+
+def _metamorphic(expectation: Expectation, output: AnyArray, related: Sequence[Outcome]) -> Judgement | None:
+    """Whether related calls agree; None where one of them returned nothing to compare, which other checks tell."""
+    relation = choose(expectation.case)
+    if relation is None or any(_failed(outcome) for outcome in related):
+        return None
+    return relation.judge(expectation, output, [outcome.arrays["output"] for outcome in related])
 
 
 def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:

@@ -86,7 +86,7 @@ def replay(options: argparse.Namespace) -> int:
     """Judges one case again."""
     case = _read_case(options.case)
     given = {name: getattr(options, name.removeprefix("--"), None) for name in plugin.OPTIONS}
-    asked = plugin.read_options({**given, "--seed": 0}, Path())
+    asked = plugin.read_options({**given, "--seed": 0, "--strength": 2}, Path())
     applicable = ("errors",) if isinstance(case, Refusal) else tuple(check for check in CHECKS if check != "errors")
     checks = [check for check in asked.checks if check in applicable]
     if not checks:

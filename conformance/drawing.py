@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -13,9 +13,20 @@ from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
 from depthwise_conformance.case import Case, Refusal
+from depthwise_conformance.facts import Fact, altered, facts
 from depthwise_conformance.strategies import OUTSIDE, cases, refusals
 
+# What makes a case plainer, the plainest value first.
+PLAIN: dict[str, tuple[Fact, ...]] = {
+    **{"batch": (1, 2), "channels": (1, 2, 3, 5, 9, 17), "depth_multiplier": (1, 2, 3)},
+    **{f"{name}_{axis}": (1, 2, 3) for name in ("kernel", "stride", "dilation") for axis in ("height", "width")},
+    **{f"output_{axis}": (1, 2, 3, 4, 5, 8) for axis in ("height", "width")},
+    **{f"input_{axis}": (1, 2, 3, 4, 5, 6, 7, 8) for axis in ("height", "width")},
+    **{"activation": ("linear",), "use_bias": (False,), "padding": ("valid",), "data_format": ("channels_last",)},
+    **{"dtype": ("float32",), "recipe": ("integers", "uniform")},
+}
 BLOCK = 500  # cases drawn from one seed: a longer run takes further seeds, so that memory stays flat
+POOL = 300  # further cases for a diagnosis
 SPARE = 3  # draws for each case wanted, since Hypothesis likes to vary what it drew before
 
 T = TypeVar("T")
@@ -46,6 +57,11 @@ def _family(case: Case) -> object:
     return c.kernel_size, c.activation, c.dtype, c.depth_multiplier, c.data_format
 
 
+def draw_pool(seed: int) -> list[Case]:
+    """Cases of which no run judges any, to be asked for in a diagnosis."""
+    return draw_block(seed * 1_000_003 + 500_001, POOL)
+
+
 def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
     """Everything outside what the documentation accepts, and `count` draws of what it refuses by name."""
     drawn: dict[str, Refusal] = {case.id: case for case in OUTSIDE}
@@ -72,6 +88,30 @@ def search(seed: int, count: int, first: Case, fails: Callable[[Case], bool], se
 
     with suppress(_FoundError):
         _hypothesis(cases(), seed, SPARE * count + 16, (Phase.generate, Phase.shrink), examine)
+
+
+def simplify(case: Case, fails: Callable[[Case], bool], deadline: float) -> None:
+    """Changes one thing of a failing case after another to something plainer, as long as it keeps failing."""
+    tried = {case}
+    while time.monotonic() < deadline:
+        for other in _plainer(case):
+            if other not in tried and time.monotonic() < deadline:
+                tried.add(other)
+                if fails(other):
+                    case = other
+                    break
+        else:
+            return
+
+
+def _plainer(case: Case) -> Iterator[Case]:
+    known = facts(case)
+    for fact, values in PLAIN.items():
+        for value in values:
+            if value == known[fact]:
+                break
+            with suppress(ValueError):
+                yield altered(case, fact, value)
 
 
 def _hypothesis(

@@ -4,86 +4,43 @@ from __future__ import annotations
 
 import collections
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from depthwise_conformance import checks as judge
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
-from depthwise_conformance.drawing import BLOCK, draw_block, draw_refusals, search
+from depthwise_conformance.covering import catalogue
+from depthwise_conformance.diagnosis import Diagnosis, Distinct, fails_alike
+from depthwise_conformance.drawing import BLOCK, draw_block, draw_pool, draw_refusals, search, simplify
 from depthwise_conformance.judging import Expectation, Judgement, expect
 from depthwise_conformance.pool import Outcome, Worker, WorkerBrokenError
 from depthwise_conformance.protocol import Message
 from depthwise_conformance.reports.record import CHECKS, Record, Verdict
 from depthwise_conformance.strategies import fixed_cases
+from depthwise_conformance.tally import KEPT, Examined, Failure, Found, Tally, extent
 from depthwise_conformance.targets import Target
 
 CHUNK = 16  # cases that are handed to the targets together
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
+ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
 ACTIVE = 2  # targets that compute at a time
 LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up
 
 # What a check is judged beside when it is judged alone: its verdict depends on it.
 NEEDS = {
-    **dict.fromkeys((*judge.GRADIENT_CHECKS, "shape_inference"), ("output",)),
+    **dict.fromkeys((*judge.GRADIENT_CHECKS, "shape_inference", "metamorphic"), ("output",)),
     "determinism": judge.GRADIENT_CHECKS,
     "purity": ("determinism", *judge.GRADIENT_CHECKS),
 }
 
 NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
 
-Key = tuple[Verdict, str]
-Found = list[tuple[str, Judgement]]
 Recorder = Callable[[Sequence[Record]], None]
-
-
-@dataclass
-class Group:
-    """The failing cases of one target and check that share a verdict and a signature."""
-
-    failing: int = 0
-    worst: float = math.nan
-    smallest: AnyCase | None = None
-    judgement: Judgement | None = None
-    first: Case | None = None
-    block: int = -1
-
-    def add(self, case: AnyCase, judgement: Judgement, block: int) -> None:
-        """Counts a failing case; `block` is where it was drawn, negative where it was not drawn."""
-        self.failing += 1
-        self.worst = float(max(judgement.error, self.worst)) if self.worst == self.worst else judgement.error
-        if self.first is None and isinstance(case, Case) and block >= 0:
-            self.first, self.block = case, block
-        if self.smallest is None or extent(case) < extent(self.smallest):
-            self.smallest, self.judgement = case, judgement
-
-
-@dataclass
-class Tally:
-    """What one check found on one target."""
-
-    verdicts: collections.Counter[Verdict] = field(default_factory=collections.Counter)
-    groups: dict[Key, Group] = field(default_factory=dict)
-    reasons: collections.Counter[str] = field(default_factory=collections.Counter)
-    worst: float = 0.0
-
-    def add(self, case: AnyCase, judgement: Judgement, block: int) -> None:
-        """Counts a judgement, and keeps what a discrepancy is told by."""
-        self.verdicts[judgement.verdict] += 1
-        if judgement.error > self.worst:
-            self.worst = judgement.error
-        if judgement.verdict is Verdict.UNSUPPORTED:
-            self.reasons[judgement.signature] += 1
-        elif judgement.verdict.is_discrepancy:
-            self.groups.setdefault((judgement.verdict, judgement.signature), Group()).add(case, judgement, block)
-
-    @property
-    def passing(self) -> int:
-        """How many cases passed."""
-        return self.verdicts[Verdict.PASS]
 
 
 @dataclass(frozen=True)
@@ -93,8 +50,10 @@ class Options:
     checks: tuple[str, ...] = CHECKS
     examples: int = 250
     seed: int = 0
+    strength: int = 2
     search_seconds: float = 10.0  # for one discrepancy
     search_budget: float = 120.0  # seconds for all of them
+    diagnosis_seconds: float = 30.0  # for one target
 
 
 class Engine:
@@ -109,6 +68,7 @@ class Engine:
         self._progress = progress
         self.stop_early = False  # after the first chunk that shows a discrepancy
         self.stopped = False
+        self.distinct: dict[str, list[Distinct]] = {}
         self._search_left = options.search_budget
         self._confirmed: set[tuple[str, str]] = set()
         self._active = threading.Semaphore(ACTIVE)
@@ -136,27 +96,46 @@ class Engine:
             for executor in executors.values():
                 executor.shutdown(wait=True, cancel_futures=True)
 
+    def diagnose(self, targets: Sequence[Target]) -> None:
+        """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
+        guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
+        pool = draw_pool(self.options.seed) if guilty else []
+        with ThreadPoolExecutor(ACTIVE) as executor:
+            list(executor.map(lambda target: self._diagnose(target, pool), guilty))
+
+    def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
+        tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
+        seconds = self.options.diagnosis_seconds if target.status == "judged" else 0.0
+        try:
+            found = Diagnosis(partial(self.examine, target), pool, seconds).distinguish(tallies)
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            found = Diagnosis(partial(self.examine, target), (), 0.0).distinguish(tallies)
+        self.distinct[target.name] = found
+
     def planned(self, checks: Collection[str]) -> int:
         """The number of cases that `evaluate` judges on each target."""
         refusals = len(self._refusals()) if "errors" in checks else 0
-        return refusals + (self.options.examples + len(fixed_cases()) if set(checks) - {"errors"} else 0)
+        others = self.options.examples + len(fixed_cases()) + len(catalogue(self.options.strength))
+        return refusals + (others if set(checks) - {"errors"} else 0)
 
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
         if isinstance(case, Refusal):
-            found = [] if check != "errors" else [(check, self._judge_refusals(target, [case])[0])]
-        else:
-            expectation = target.expects(expect(case))
-            needed = {check, *NEEDS.get(check, ())}
-            found = self._confirm(target, expectation, *_judge_cases(target, [expectation], needed, thorough=True))
-        return next((judgement for name, judgement in found if name == check), None)
+            return self._judge_refusals(target, [case])[0] if check == "errors" else None
+        return self.examine(target, case, check).judgement(check)
 
-    def shrink(self, target: Target, check: str, key: Key) -> tuple[AnyCase, Judgement]:
-        """The smallest case found on which this target fails this check in the same way."""
-        group = self.tallies[target.name, check].groups[key]
-        assert group.smallest is not None and group.judgement is not None
-        best: tuple[AnyCase, Judgement] = (group.smallest, group.judgement)
-        if group.first is None or key[0] is Verdict.TIMED_OUT:
+    def examine(self, target: Target, case: Case, check: str) -> Examined:
+        """One check on one case, alone and thoroughly, with what came back."""
+        expectation = target.expects(expect(case))
+        needed = {check, *NEEDS.get(check, ())}
+        examined = next(_examine(target, [expectation], needed, thorough=True))
+        return replace(examined, found=self._confirm(target, expectation, examined.found))
+
+    def shrink(self, target: Target, distinct: Distinct) -> Failure:
+        """The smallest case found on which this target has this discrepancy."""
+        best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
+        if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
             return best
 
         def fails(case: Case) -> bool:
@@ -164,18 +143,22 @@ class Engine:
             if target.status == "broken":
                 return False
             try:
-                judgement = self.judge(target, case, check)
+                examined = self.examine(target, case, check)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
                 return False
-            same = judgement is not None and (judgement.verdict, judgement.signature) == key
-            if judgement is not None and same and extent(case) <= extent(best[0]):
-                best = (case, judgement)
-            return same
+            judgement, same = examined.judgement(check), fails_alike(distinct, examined, strictly=True)
+            if judgement is not None and same and extent(case) <= extent(best.case):
+                best = Failure(case, judgement)
+            return bool(same)
 
         start = time.monotonic()
         seconds = min(self.options.search_seconds, self._search_left)
-        search(self._block_seed(group.block), self._block_size(group.block), group.first, fails, seconds)
+        if first is not None and isinstance(first.case, Case):
+            seed, size = self._block_seed(first.block), self._block_size(first.block)
+            search(seed, size, first.case, fails, seconds)
+        if isinstance(best.case, Case):
+            simplify(best.case, fails, start + seconds)
         self._search_left -= time.monotonic() - start
         return best
 
@@ -189,8 +172,11 @@ class Engine:
             for chunk in _chunks(cases):
                 expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
+        if judge.METAMORPHIC_CHECK in union and (os.cpu_count() or 1) > 1:
+            yield partial(self._compare_cores, [expect(case) for case in fixed_cases()[:ON_ONE_CORE]], selected)
 
     def _blocks(self) -> Iterator[tuple[int, Iterable[Case]]]:
+        yield -1, catalogue(self.options.strength)
         for block in range(math.ceil(self.options.examples / BLOCK)):
             yield block, draw_block(self._block_seed(block), self._block_size(block))
         yield -1, fixed_cases()
@@ -214,14 +200,37 @@ class Engine:
             start = time.perf_counter()
             try:
                 mine = [target.expects(expectation) for expectation in expectations]
-                for expectation, found in zip(mine, _judge_cases(target, mine, checks), strict=False):
-                    self._note(target, expectation.case, self._confirm(target, expectation, found), block)
+                for examined in _examine(target, mine, checks):
+                    found = self._confirm(target, examined.expectation, examined.found)
+                    self._note(target, replace(examined, found=found), block)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
         target.cases += len(expectations)
         self._give_up_if_hopeless(target)
         self._progress(target, len(expectations))
+
+    def _compare_cores(
+        self, expectations: Sequence[Expectation], selected: Mapping[str, Collection[str]], target: Target
+    ) -> None:
+        """One core against all of them, on layers that are large enough to be split."""
+        check = judge.METAMORPHIC_CHECK
+        if target.status != "judged" or check not in selected[target.name]:
+            return
+        requests = [(judge.forward_request(target.expects(expectation)),) for expectation in expectations]
+        alone = Worker(replace(target.worker.launch, cores=1), target.worker.timeout)
+        try:
+            with self._active:
+                pairs = list(zip(target.worker.run(requests), alone.run(requests), strict=True))
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            return
+        finally:
+            alone.close()
+        for expectation, ((many,), (one,)) in zip(expectations, pairs, strict=True):
+            if (judgement := judge.judge_threads(target.expects(expectation), many, one)) is not None:
+                self.tallies[target.name, check].add(expectation.case, judgement, -1)
+                self._record(make_records(target, expectation.case, [(check, judgement)]))
 
     def _evaluate_refusals(
         self, cases: Sequence[Refusal], selected: Mapping[str, Collection[str]], target: Target
@@ -231,7 +240,8 @@ class Engine:
         with self._active:
             try:
                 for case, judgement in zip(cases, self._judge_refusals(target, cases), strict=True):
-                    self._note(target, case, [("errors", judgement)], -1)
+                    self.tallies[target.name, "errors"].add(case, judgement, -1)
+                    self._record(make_records(target, case, [("errors", judgement)]))
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
         target.cases += len(cases)
@@ -268,10 +278,14 @@ class Engine:
         (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
         return outcomes[-1].kind in judge.LOST
 
-    def _note(self, target: Target, case: AnyCase, found: Found, block: int) -> None:
-        for check, judgement in found:
-            self.tallies[target.name, check].add(case, judgement, block)
-        self._record(make_records(target, case, found))
+    def _note(self, target: Target, examined: Examined, block: int) -> None:
+        case = examined.expectation.case
+        verdicts = {judgement.verdict for _, judgement in examined.found}
+        if len(target.claimed) < KEPT and verdicts - {Verdict.UNSUPPORTED}:
+            target.claimed.append(case)
+        for check, judgement in examined.found:
+            self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
+        self._record(make_records(target, case, examined.found))
 
     def _give_up_if_hopeless(self, target: Target) -> None:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
@@ -314,26 +328,18 @@ def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
     ]
 
 
-def extent(case: AnyCase) -> tuple[int, int]:
-    """What "smallest" means: the number of input elements and weights, then the arguments that are not default."""
-    if isinstance(case, Refusal):
-        return (len(case.arguments), 0)
-    config = case.config
-    weights = config.kernel_size[0] * config.kernel_size[1] * case.channels * config.depth_multiplier
-    return (math.prod(case.input_shape) + weights, len(canonical(config.to_json())))
-
-
-def _judge_cases(
+def _examine(
     target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
-) -> Iterator[Found]:
+) -> Iterator[Examined]:
     programs = [judge.plan(expectation, checks, thorough) for expectation in expectations]
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
         found = list(judge.judge_case(expectation, program, outcomes, checks))
-        for check, judgement in found:
-            if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and outcomes[0].kind == "value":
-                target.traits.observe(expectation, outcomes[0].arrays["output"], judgement)
-        yield found
+        examined = Examined(expectation, found, judge.first_arrays(program, outcomes))
+        for check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK):
+            if (judgement := examined.judgement(check)) is not None and "output" in examined.arrays:
+                target.traits.observe(expectation, examined.arrays["output"], judgement)
+        yield examined
 
 
 def _chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:

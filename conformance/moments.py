@@ -27,7 +27,7 @@ def describe_moments(values: Floats, expected: Bounded) -> tuple[str, str]:
     """What is wrong with the errors as a whole: a name and a sentence; both empty where nothing is."""
     if expected.variance is None or values.size < ELEMENTS:
         return "", ""
-    counted = np.isfinite(expected.bound) & (expected.variance > 0.0)
+    counted = np.isfinite(expected.bound) & (expected.variance > 0.0) & np.isfinite(expected.variance)
     errors, variance = (values - expected.value)[counted], expected.variance[counted]
     if errors.size < ELEMENTS:
         return "", ""

@@ -37,6 +37,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
     "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter alone)"},
     "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
+    "--strength": {
+        "type": int,
+        "choices": (1, 2, 3),
+        "default": 2,
+        "help": "first, cases with all tuples of so many arguments and sizes: 1, 2 or 3 (default: %(default)s)",
+    },
     "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
 }
@@ -148,6 +154,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         device=given["--device"],
         examples=examples,
         seed=given["--seed"],
+        strength=given["--strength"],
         out=out.absolute(),
         merged=merged,
         timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],

@@ -77,11 +77,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a worker: the adapter's location, its device and mode, and the command that speaks the protocol."""
+    """How to start a worker: the adapter's location, its device and mode, and the command that speaks the protocol.
+
+    `cores` says how many processor cores it may use, 0 for all.
+    """
 
     adapter: str
     device: str = "cpu"
     mode: str = ""
+    cores: int = 0
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.worker")
 
 
@@ -109,7 +113,8 @@ class Worker:
         try:
             self._process = _Process(self.launch)
             hello = {"type": "start", "protocol": VERSION, "adapter": self.launch.adapter}
-            self._process.send(Message({**hello, "device": self.launch.device, "mode": self.launch.mode}))
+            hello |= {"device": self.launch.device, "mode": self.launch.mode, "cores": self.launch.cores}
+            self._process.send(Message(hello))
             reply = self._process.receive(START_SECONDS).header
         except (OSError, WorkerLostError) as error:
             self.close()

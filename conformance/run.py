@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -18,13 +19,15 @@ from typing import Any
 import psutil
 
 from depthwise_conformance.case import AnyCase, Case, canonical
-from depthwise_conformance.engine import Engine, Key, Options, Tally
-from depthwise_conformance.judging import Judgement
+from depthwise_conformance.covering import coverage
+from depthwise_conformance.diagnosis import Distinct
+from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
 from depthwise_conformance.reports.words import visible
+from depthwise_conformance.tally import Failure
 from depthwise_conformance.targets import Target, UsageError, open_targets, requests
 
 Progress = Callable[[Target, int], None]
@@ -55,6 +58,7 @@ class RunOptions:
     device: str = ""
     examples: int = Options.examples
     seed: int = 0
+    strength: int = Options.strength
     out: Path = Path("conformance-run")
     timeout: float = 20.0
     merged: Path | None = None
@@ -82,12 +86,13 @@ class ConformanceRun:
         self.progress: Progress = lambda target, done: None
         self.failed = False
         self._evaluated: set[str] = set()
+        self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
         self._started = time.time()
         check_folder(options.out)
         self.targets = open_targets(requests(options.targets, options.adapters), options.timeout, options.device)
         self._check_targets()
         self._writer = RecordWriter(options.out)
-        engine_options = Options(options.checks, options.examples, options.seed)
+        engine_options = Options(options.checks, options.examples, options.seed, options.strength)
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         clear_folder(options.out)
         self._write_description()  # from now on this is a run's folder, whatever ends the run
@@ -100,8 +105,8 @@ class ConformanceRun:
             alone = {target_name: self.selected[target_name]}
             self._evaluate(self.selected if self.options.merged is None else alone)
         tally = self.engine.tallies[target_name, check]
-        found = [self._settle(target, check, key) for key in _largest_first(tally)]
-        self.discrepancies += found
+        distinct = self.engine.distinct.get(target_name, [])
+        found = [self._tell_once(target, one) for one in distinct if check in one.checks]
         if target.status == "broken":
             raise BrokenTargetError(
                 f"{target.name} could not run, which says nothing of the framework:\n{target.message}"
@@ -129,16 +134,23 @@ class ConformanceRun:
         if self.failed:
             raise RuntimeError("the run failed before; see the first error")
         self.failed = True  # unless it comes to its end
-        self.engine.evaluate([t for t in self.targets if t.name in selected], selected)
+        targets = [target for target in self.targets if target.name in selected]
+        self.engine.evaluate(targets, selected)
+        self.engine.diagnose(targets)
         self.failed = False
         self._evaluated |= set(selected)
 
-    def _settle(self, target: Target, check: str, key: Key) -> Discrepancy:
-        case, judgement = self.engine.shrink(target, check, key)
-        path = self.options.out / "cases" / f"{case.id}.json"
-        path.write_text(json.dumps(case.to_json(), indent=2) + "\n")
-        tally = self.engine.tallies[target.name, check]
-        return _discrepancy(target, check, tally, key, (case, judgement), self._replay(path, target, check))
+    def _tell_once(self, target: Target, one: Distinct) -> Discrepancy:
+        """The discrepancy, shrunk and written down when the first of its checks asks for it."""
+        if id(one) not in self._told:
+            smallest = self.engine.shrink(target, one)
+            path = self.options.out / "cases" / f"{smallest.case.id}.json"
+            path.write_text(json.dumps(smallest.case.to_json(), indent=2) + "\n")
+            passing = self.engine.tallies[target.name, one.check].passing
+            told = _discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))
+            self._told[id(one)] = told
+            self.discrepancies.append(told)
+        return self._told[id(one)]
 
     def _replay(self, path: Path, target: Target, check: str) -> str:
         launch = target.worker.launch
@@ -169,11 +181,12 @@ class ConformanceRun:
             "seconds": round(time.time() - self._started, 3),
             "seed": o.seed,
             "examples": o.examples,
+            "strength": o.strength,
             "checks": list(o.checks),
             "complete": self.complete,
             "machine": describe_machine(),
             "options": {"targets": o.targets, "adapters": o.adapters, "device": o.device, "timeout": o.timeout},
-            "targets": [_describe_target(target) for target in self.targets],
+            "targets": [_describe_target(target, o.strength) for target in self.targets],
         }
         (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -204,8 +217,9 @@ def tell(found: Discrepancy) -> str:
     cases = f"{found.failing} of {found.failing + found.passing} judged cases"
     worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
     lines = [f"{found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
-    if found.signature:
-        lines.append(f"  what: {found.signature}")
+    for name in ("signature", "cause", "condition", "place"):
+        if value := getattr(found, name):
+            lines.append(f"  {name}: {value}")
     lines.append(f"  smallest case {found.smallest_case}")
     lines += [f"    {line}" for line in found.detail.splitlines()]
     return visible("\n".join([*lines, f"  replay: {found.replay}"]))
@@ -232,7 +246,8 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def _describe_target(target: Target) -> dict[str, Any]:
+def _describe_target(target: Target, strength: int) -> dict[str, Any]:
+    covered = coverage(target.claimed, strength) if target.claimed else None
     return {
         "target": target.name,
         "device": target.device,
@@ -244,41 +259,38 @@ def _describe_target(target: Target) -> dict[str, Any]:
         "unsupported": dict(target.unsupported),
         "declared": {dtype: arithmetic.name for dtype, arithmetic in target.declared.items()},
         **target.traits.to_json(),
+        "coverage": None if covered is None else dataclasses.asdict(covered),
     }
 
 
-def _discrepancy(
-    target: Target, check: str, tally: Tally, key: Key, smallest: tuple[AnyCase, Judgement], replay: str
-) -> Discrepancy:
-    verdict, signature = key
-    case, judgement = smallest
-    group = tally.groups[key]
-    worst = [error for error in (group.worst, judgement.error) if not math.isnan(error)]
+def _discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure, replay: str) -> Discrepancy:
+    verdict, signature = one.key
+    worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
+    story = [tell_case(smallest.case), smallest.judgement.detail, *one.notes]
+    if one.shown_by:
+        others = ", ".join(f"{check} ({count})" for check, count in one.shown_by.items())
+        story.append(f"shown by other checks too, on so many cases: {others}")
     return Discrepancy(
-        id=hashlib.sha256(canonical([target.name, check, verdict, signature]).encode()).hexdigest()[:8],
+        id=hashlib.sha256(canonical([target.name, one.check, verdict, signature, one.cause]).encode()).hexdigest()[:8],
         target=target.name,
         versions=target.version_text,
         device=target.device,
-        dtype=case.dtype,
-        check=check,
+        dtype=smallest.case.dtype,
+        check=one.check,
         verdict=verdict,
-        cause="",
-        condition="",
-        place="",
-        failing=group.failing,
-        passing=tally.passing,
+        cause=one.cause,
+        condition=one.condition,
+        place=one.place,
+        failing=one.group.failing,
+        passing=passing,
         worst_error=max(worst, default=math.nan),
-        smallest_case=case.id,
+        smallest_case=smallest.case.id,
         replay=replay,
         known="",
         signature=signature,
-        detail=f"{tell_case(case)}\n{judgement.detail}",
+        detail="\n".join(story),
     )
 
 
 def _literal(value: object) -> str:
     return repr(tuple(value) if isinstance(value, list) else value)
-
-
-def _largest_first(tally: Tally) -> list[Key]:
-    return sorted(tally.groups, key=lambda key: -tally.groups[key].failing)

@@ -12,6 +12,7 @@ from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.case import Case
 from depthwise_conformance.judging import Expectation
 from depthwise_conformance.pool import Launch, Worker, WorkerBrokenError
 from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
@@ -50,6 +51,7 @@ class Target:
     status: str = "judged"
     message: str = ""
     cases: int = 0
+    claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
 
     def expects(self, expectation: Expectation) -> Expectation:

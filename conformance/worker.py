@@ -162,6 +162,7 @@ def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
     try:
         if header["protocol"] != VERSION:
             raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
+        _confine(header.get("cores", 0))
         adapter = load_adapter(header["adapter"])(device=header["device"], mode=header["mode"])
         return Server(adapter), Message(_hello(adapter))
     except ValueError as error:
@@ -169,6 +170,14 @@ def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
     except BaseException as error:  # an import may raise anything, SystemExit too: all of it means "cannot start"
         text = "".join(traceback.format_exception(error)[-3:]).strip()
         return None, Message({"type": "failed", "message": text[-MAX_MESSAGE:]})
+
+
+def _confine(cores: int) -> None:
+    """Keeps the process to so many cores, before a framework starts its threads; 0 is all."""
+    if cores:
+        os.environ.update({f"{name}_NUM_THREADS": str(cores) for name in ("OMP", "MKL", "OPENBLAS", "TF_INTRAOP")})
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def _hello(adapter: Adapter) -> Mapping[str, Any]:

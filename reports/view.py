@@ -40,6 +40,16 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a target was seen to do where it may choose: `arithmetic` by dtype, how often what by topic in `choices`."""
+
+    target: str
+    declared: Mapping[str, str]
+    arithmetic: Mapping[str, Mapping[str, Any]]
+    choices: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
 class View:
     """Everything on the page."""
 
@@ -49,6 +59,21 @@ class View:
     entries: Sequence[Entry]
     unsupported: Sequence[Reason]
     broken: Sequence[Reason]
+
+    @property
+    def traits(self) -> list[Traits]:
+        """What run.json says that the targets do."""
+        listed = [target for run in self.runs for target in run.get("targets", [])]
+        found = [
+            Traits(str(one["target"]), *(_table(one.get(name)) for name in ("declared", "arithmetic", "choices")))
+            for one in listed
+        ]
+        return [one for one in found if one.arithmetic or one.choices]
+
+    @property
+    def topics(self) -> list[str]:
+        """All that any target chose."""
+        return sorted({topic for one in self.traits for topic in one.choices})
 
     @property
     def complete(self) -> bool:
@@ -99,6 +124,10 @@ def read_view(folder: Path) -> View:
         unsupported=_reasons(folder, Verdict.UNSUPPORTED),
         broken=_reasons(folder, Verdict.BROKEN),
     )
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _entries(folder: Path, discrepancies: Sequence[Discrepancy]) -> list[Entry]:

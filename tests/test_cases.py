@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from depthwise_conformance.case import MAX_ELEMENTS, Case, Data, Refusal, canonical, case_from_json
 from depthwise_conformance.data import RECIPES, make_arrays
 from depthwise_conformance.drawing import draw_block, draw_refusals, search
-from depthwise_conformance.engine import extent
+from depthwise_conformance.tally import extent
 from depthwise_conformance.plugin import TOGETHER
 from depthwise_conformance.reference import FORMATS, LayerConfig, output_shape, split_shape
 from depthwise_conformance.strategies import OUTSIDE, WORK, cases, fixed_cases, refusals

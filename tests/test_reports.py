@@ -50,6 +50,7 @@ RECORD = Record(
     case=CASE,
     dtype="float32",
     error=0.25,
+    quality=0.5,
     signature="",
     detail="",
     arguments='{"kernel_size":[3,2]}',

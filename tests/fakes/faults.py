@@ -26,6 +26,7 @@ class Fault(Honest):
     """Honest, with room for what faults remember from call to call."""
 
     check: ClassVar[str] = "output"
+    cause: ClassVar[str] = ""  # the named deviation that it computes, where there is one
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
@@ -63,12 +64,16 @@ def dilated(config: LayerConfig) -> bool:
 class SamePaddingOddZeroBefore(Fault):
     """padding="same": where the number of zeros is odd, the extra one comes before instead of after."""
 
+    cause = "same padding with the odd zero before"
+
     def zeros_before(self, total: int) -> int:
         return (total + 1) // 2
 
 
 class SamePaddingOddZeroAbove(Fault):
     """padding="same": the extra zero comes before along the height only."""
+
+    cause = "same padding with the odd zero before along the height"
 
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
@@ -79,6 +84,8 @@ class SamePaddingOddZeroAbove(Fault):
 class SamePaddingOddZeroLeft(Fault):
     """padding="same": the extra zero comes before along the width only."""
 
+    cause = "same padding with the odd zero before along the width"
+
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
         odd = config.padding == "same" and self.zeros_in_all(config, index, size) % 2
@@ -88,12 +95,16 @@ class SamePaddingOddZeroLeft(Fault):
 class SamePaddingAsForStrideOne(Fault):
     """padding="same" with strides: pads as if the stride were one."""
 
+    cause = "same padding as for stride one"
+
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         return (config.kernel_size[index] - 1) * config.dilation_rate[index]
 
 
 class SamePaddingAllBefore(Fault):
     """padding="same": all zeros come before."""
+
+    cause = "same padding all before"
 
     def zeros_before(self, total: int) -> int:
         return total
@@ -102,12 +113,16 @@ class SamePaddingAllBefore(Fault):
 class SamePaddingAllAfter(Fault):
     """padding="same": all zeros come after."""
 
+    cause = "same padding all after"
+
     def zeros_before(self, total: int) -> int:
         return 0
 
 
 class SamePaddingForgetsDilation(Fault):
     """padding="same": the zeros are counted for the kernel without its dilation."""
+
+    cause = "same padding without the dilation"
 
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         undilated = LayerConfig(config.kernel_size, config.strides, "same")
@@ -117,6 +132,8 @@ class SamePaddingForgetsDilation(Fault):
 class SamePaddingForgetsRemainder(Fault):
     """padding="same" with strides: counts the zeros as if every size were a multiple of the stride."""
 
+    cause = "same padding without the remainder"
+
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         extent = (config.kernel_size[index] - 1) * config.dilation_rate[index] + 1
         return max(extent - config.strides[index], 0)
@@ -124,6 +141,8 @@ class SamePaddingForgetsRemainder(Fault):
 
 class SamePaddingFromWrongSizes(Fault):
     """padding="same", channels_last: reads width and channels for height and width when it counts the zeros."""
+
+    cause = "same padding of the sizes in the other data format"
 
     def axes(self, config: LayerConfig, images: Array) -> tuple[Axis, Axis]:
         rows, columns = super().axes(config, images)
@@ -136,6 +155,8 @@ class SamePaddingFromWrongSizes(Fault):
 class SamePaddingOfTheOtherKernelSide(Fault):
     """padding="same": counts the zeros of a row with the kernel's height and of a column with its width."""
 
+    cause = "same padding of the other kernel side"
+
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         swapped = LayerConfig(
             config.kernel_size[::-1], config.strides, "same", dilation_rate=config.dilation_rate, strided_dilation=True
@@ -145,6 +166,8 @@ class SamePaddingOfTheOtherKernelSide(Fault):
 
 class SamePaddingOfTheOtherStride(Fault):
     """padding="same": counts the zeros along the width with the stride of the height."""
+
+    cause = "same padding of the other stride along the width"
 
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         height = (config.strides[0], config.strides[0])
@@ -157,6 +180,8 @@ class SamePaddingOfTheOtherStride(Fault):
 class SamePaddingOfTheOtherDilation(Fault):
     """padding="same": counts the zeros of each axis with the other axis's dilation."""
 
+    cause = "same padding of the other dilation"
+
     def zeros_in_all(self, config: LayerConfig, index: int, size: int) -> int:
         swapped = LayerConfig(
             config.kernel_size, config.strides, "same", dilation_rate=config.dilation_rate[::-1], strided_dilation=True
@@ -166,6 +191,8 @@ class SamePaddingOfTheOtherDilation(Fault):
 
 class SamePaddingCappedBySize(Fault):
     """padding="same": never more zeros before than the input has rows or columns less one."""
+
+    cause = "same padding below the size"
 
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
@@ -197,6 +224,8 @@ class SamePaddingHalfKernelTimesDilation(Fault):
 class SamePaddingOddWidthStrideThree(Fault):
     """padding="same", odd width, strides of 3 along it: shifted by one column."""
 
+    cause = "one position early along the width"
+
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
         wrong = config.padding == "same" and index == 1 and size % 2 and axis.stride == 3 and axis.kernel > 1
@@ -205,6 +234,8 @@ class SamePaddingOddWidthStrideThree(Fault):
 
 class SamePaddingRepeatsEdge(Fault):
     """padding="same": repeats the edge instead of adding zeros."""
+
+    cause = "edge padding"
 
     def pad(self, images: Array, rows: Axis, columns: Axis) -> Array:
         after = (rows.padded - rows.before - rows.size, columns.padded - columns.before - columns.size)
@@ -215,6 +246,8 @@ class SamePaddingRepeatsEdge(Fault):
 class SamePaddingRowsOfOneRowKernel(Fault):
     """padding="same", a kernel of one row and several columns: no zeros before the columns."""
 
+    cause = "same padding all after along the width"
+
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
         return axis._replace(before=0) if index == 1 and config.kernel_size[0] == 1 else axis
@@ -222,6 +255,8 @@ class SamePaddingRowsOfOneRowKernel(Fault):
 
 class SamePaddingOfOneColumnKernel(Fault):
     """padding="same", a kernel of one column and several rows: one zero too many above."""
+
+    cause = "one position early along the height"
 
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
@@ -236,6 +271,7 @@ class SameFloorInsteadOfCeil(Fault):
     """padding="same" with strides that do not divide the size: one row or column too few."""
 
     check = "shape"
+    cause = "same size rounded down after padding"
 
     def output_size(self, config: LayerConfig, index: int, size: int) -> int:
         if config.padding == "same":
@@ -247,6 +283,7 @@ class ValidCeilInsteadOfFloor(Fault):
     """padding="valid" with strides: keeps the last window although it reaches over the edge."""
 
     check = "shape"
+    cause = "valid size rounded up"
 
     def output_size(self, config: LayerConfig, index: int, size: int) -> int:
         exact = super().output_size(config, index, size)
@@ -258,6 +295,7 @@ class ValidSizeForgetsDilation(Fault):
     """padding="valid" with dilation: as many windows as without it."""
 
     check = "shape"
+    cause = "valid size without the dilation"
 
     def output_size(self, config: LayerConfig, index: int, size: int) -> int:
         if config.padding == "valid":
@@ -269,6 +307,7 @@ class SameTakenForValid(Fault):
     """padding="same" with an even kernel height: no padding at all, where the kernel fits."""
 
     check = "shape"
+    cause = "same taken for valid"
 
     def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
         sizes = self.dims(config, x.shape)[1:3]
@@ -282,6 +321,7 @@ class OneRowMore(Fault):
     """Rows of the output beyond eight: one more than there should be."""
 
     check = "shape"
+    cause = "one window more along the height"
 
     def output_size(self, config: LayerConfig, index: int, size: int) -> int:
         exact = super().output_size(config, index, size)
@@ -295,6 +335,7 @@ class StridesSwapped(Fault):
     """Unequal strides: the height's are used for the width and the other way round."""
 
     check = "shape"
+    cause = "strides swapped"
 
     def pairs(self, config: LayerConfig) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         return config.kernel_size, config.strides[::-1], config.dilation_rate
@@ -304,6 +345,7 @@ class StrideOfHeightForBoth(Fault):
     """Unequal strides: the height's is used for both axes."""
 
     check = "shape"
+    cause = "stride of the height along the width"
 
     def pairs(self, config: LayerConfig) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         return config.kernel_size, (config.strides[0], config.strides[0]), config.dilation_rate
@@ -313,6 +355,7 @@ class ChannelsFirstStridesSwapped(Fault):
     """channels_first with unequal strides: the two are swapped."""
 
     check = "shape"
+    cause = "strides swapped"
 
     def pairs(self, config: LayerConfig) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         strides = config.strides if config.channels_last else config.strides[::-1]
@@ -339,6 +382,8 @@ class Windows(Fault):
 class DilationIgnoredOnWidth(Windows):
     """Dilation above one along the width: the taps lie side by side."""
 
+    cause = "dilation ignored in the windows along the width"
+
     def dilation(self, axis: Axis) -> int:
         return 1 if axis.index == 1 else axis.dilation
 
@@ -360,6 +405,8 @@ class DilationCappedAtThree(Windows):
 class StrideCappedByKernel(Windows):
     """A stride larger than the kernel: reads the windows without the gaps between them."""
 
+    cause = "stride at most the kernel"
+
     def stride(self, axis: Axis) -> int:
         return min(axis.stride, axis.kernel)
 
@@ -374,12 +421,16 @@ class StrideThreeAsTwoOnWidth(Windows):
 class OneRowKernelIgnoresRowStride(Windows):
     """A kernel of one row with a stride along the height: reads consecutive rows."""
 
+    cause = "stride ignored in the windows along the height"
+
     def stride(self, axis: Axis) -> int:
         return 1 if axis.index == 0 and axis.kernel == 1 else axis.stride
 
 
 class DilationSwapped(Fault):
     """padding="same" with unequal dilation: the height's is used for the width and the other way round."""
+
+    cause = "dilation swapped"
 
     def pairs(self, config: LayerConfig) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         dilation = config.dilation_rate[::-1] if config.padding == "same" else config.dilation_rate
@@ -388,6 +439,8 @@ class DilationSwapped(Fault):
 
 class ChannelsFirstDilationOfHeight(Fault):
     """channels_first, padding="same", unequal dilation: the height's is used for both axes."""
+
+    cause = "dilation of the height along the width"
 
     def pairs(self, config: LayerConfig) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         rate = config.dilation_rate
@@ -420,12 +473,16 @@ class Turned(Fault):
 class KernelFlipped(Turned):
     """Convolves in the mathematician's sense: the kernel is flipped along both axes."""
 
+    cause = "kernel flipped"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[::-1, ::-1]
 
 
 class KernelFlippedRows(Turned):
     """The kernel is upside down."""
+
+    cause = "kernel flipped along the height"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[::-1]
@@ -434,12 +491,16 @@ class KernelFlippedRows(Turned):
 class KernelFlippedColumns(Turned):
     """The kernel is mirrored."""
 
+    cause = "kernel flipped along the width"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[:, ::-1]
 
 
 class SquareKernelTransposed(Turned):
     """Square kernels: rows and columns are swapped."""
+
+    cause = "kernel read as (width, height, channels, multiplier)"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         square = kernel.shape[0] == kernel.shape[1]
@@ -449,6 +510,8 @@ class SquareKernelTransposed(Turned):
 class KernelReadByColumns(Turned):
     """Kernels that are not square: the memory is read column by column."""
 
+    cause = "kernel read as (width, height, channels, multiplier)"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         height, width, *rest = kernel.shape
         return np.ascontiguousarray(kernel).reshape(width, height, *rest).swapaxes(0, 1)
@@ -457,12 +520,16 @@ class KernelReadByColumns(Turned):
 class KernelHeightTakenForChannels(Turned):
     """As many kernel rows as channels: the two axes of the kernel are swapped."""
 
+    cause = "kernel read as (channels, width, height, multiplier)"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel.swapaxes(0, 2) if kernel.shape[0] == kernel.shape[2] else kernel
 
 
 class KernelWidthTakenForMultiplier(Turned):
     """As many kernel columns as filters a channel: the two axes of the kernel are swapped."""
+
+    cause = "kernel read as (height, multiplier, channels, width)"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel.swapaxes(1, 3) if kernel.shape[1] == kernel.shape[3] else kernel
@@ -471,12 +538,16 @@ class KernelWidthTakenForMultiplier(Turned):
 class KernelLayoutGuessed(Turned):
     """depth_multiplier equal to the channels: reads the kernel's channels and filters the other way round."""
 
+    cause = "kernel read as (height, width, multiplier, channels)"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel.swapaxes(2, 3) if kernel.shape[2] == kernel.shape[3] else kernel
 
 
 class KernelMultiplierMajor(Turned):
     """depth_multiplier above one: the kernel's memory is read filter by filter, not channel by channel."""
+
+    cause = "kernel read as (height, width, multiplier, channels)"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         height, width, channels, multiplier = kernel.shape
@@ -485,6 +556,8 @@ class KernelMultiplierMajor(Turned):
 
 class MultiplierUsesFirstFilter(Turned):
     """depth_multiplier above one: every filter is the channel's first."""
+
+    cause = "first filter for all"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return np.broadcast_to(kernel[..., :1], kernel.shape)
@@ -500,12 +573,16 @@ class MultiplierAboveFourWraps(Turned):
 class OneRowKernelReversed(Turned):
     """A kernel of one row with strides along the height: mirrored."""
 
+    cause = "kernel flipped along the width"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[:, ::-1] if kernel.shape[0] == 1 and config.strides[0] > 1 else kernel
 
 
 class OneColumnKernelReversed(Turned):
     """A kernel of one column and several rows, in channels_first: upside down."""
+
+    cause = "kernel flipped along the height"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[::-1] if kernel.shape[1] == 1 and not config.channels_last else kernel
@@ -514,12 +591,16 @@ class OneColumnKernelReversed(Turned):
 class SingleChannelKernelFlipped(Turned):
     """Exactly one channel: the kernel is flipped, as ordinary convolutions of one channel are elsewhere."""
 
+    cause = "kernel flipped"
+
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         return kernel[::-1, ::-1] if kernel.shape[2] == 1 else kernel
 
 
 class OneByOneKernelUsesFirstWeight(Turned):
     """Kernels of 1x1: every output channel uses the first weight."""
+
+    cause = "one filter for all"
 
     def turn(self, config: LayerConfig, kernel: Array) -> Array:
         first = kernel[:1, :1, :1, :1]
@@ -539,6 +620,8 @@ class TapsLeftOut(Fault):
 class EvenKernelLosesLastRow(TapsLeftOut):
     """Kernels of even height: the last row is left out."""
 
+    cause = "last row of taps lost"
+
     def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
         return rows.kernel % 2 == 1 or p < rows.kernel - 1
 
@@ -546,12 +629,16 @@ class EvenKernelLosesLastRow(TapsLeftOut):
 class EvenKernelLosesFirstColumn(TapsLeftOut):
     """Kernels of even width above two: the first column is left out."""
 
+    cause = "first column of taps lost"
+
     def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
         return columns.kernel % 2 == 1 or columns.kernel == 2 or q > 0
 
 
 class BigKernelLosesLastTap(TapsLeftOut):
     """Kernels of seven rows or more: the last tap is left out."""
+
+    cause = "last tap lost"
 
     def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
         return rows.kernel < 7 or (p, q) != (rows.kernel - 1, columns.kernel - 1)
@@ -566,6 +653,8 @@ class KernelLargerThanInputLosesTaps(TapsLeftOut):
 
 class StridedFiveByFiveLosesCentre(TapsLeftOut):
     """5x5 kernels with a stride along the height: the centre is left out."""
+
+    cause = "centre tap lost"
 
     def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
         return not (rows.kernel == columns.kernel == 5 and rows.stride > 1 and p == q == 2)
@@ -584,6 +673,8 @@ class Retouched(Fault):
 class LastRowMissing(Retouched):
     """A height that the stride does not divide: the last row of the output stays zero."""
 
+    cause = "sums: last row zero"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if images.shape[1] % config.strides[0]:
             y[:, -1] = 0
@@ -593,6 +684,8 @@ class LastRowMissing(Retouched):
 class LastColumnRepeated(Retouched):
     """A width that the stride does not divide: the last column of the output repeats the one before."""
 
+    cause = "sums: last column repeating the one before"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if images.shape[2] % config.strides[1] and y.shape[2] > 1:
             y[:, :, -1] = y[:, :, -2]
@@ -601,6 +694,8 @@ class LastColumnRepeated(Retouched):
 
 class WidthTailByFour(Retouched):
     """Output widths above four that are no multiple of four: the tail repeats the last full column."""
+
+    cause = "sums: columns beyond a multiple of 4 repeating the one before"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         whole = y.shape[2] // 4 * 4
@@ -612,6 +707,8 @@ class WidthTailByFour(Retouched):
 class WidthSeventeen(Retouched):
     """Images 17 wide: the last column of the output is zero."""
 
+    cause = "sums: last column zero"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if images.shape[2] == 17:
             y[:, :, -1] = 0
@@ -620,6 +717,8 @@ class WidthSeventeen(Retouched):
 
 class ChannelTailByEight(Retouched):
     """More than eight output channels, no multiple of eight: the tail is zero."""
+
+    cause = "sums: channels beyond a multiple of 8 zero"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if y.shape[3] > 8:
@@ -630,6 +729,8 @@ class ChannelTailByEight(Retouched):
 class ChannelSeventeen(Retouched):
     """More than sixteen channels: those after the sixteenth repeat the first."""
 
+    cause = "sums: channels after 16 repeating the first"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if images.shape[3] > 16:
             y[..., 16:] = y[..., :1]
@@ -638,6 +739,8 @@ class ChannelSeventeen(Retouched):
 
 class ThirtyThreeChannels(Retouched):
     """Exactly 33 channels: the last is zero."""
+
+    cause = "sums: last channel zero"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if images.shape[3] == 33:
@@ -657,6 +760,8 @@ class BatchOfManyChannels(Retouched):
 class LastElementMissing(Retouched):
     """An odd number of elements in the output: the last stays zero."""
 
+    cause = "sums: last element zero"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if y.size % 2:
             y[-1, -1, -1, -1] = 0
@@ -665,6 +770,8 @@ class LastElementMissing(Retouched):
 
 class MultiplierMajorOrder(Retouched):
     """depth_multiplier above one: output channel m * channels + c instead of c * depth_multiplier + m."""
+
+    cause = "multiplier-major channel order"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         split = y.reshape(*y.shape[:3], images.shape[3], config.depth_multiplier)
@@ -683,6 +790,8 @@ class ChannelsMixed(Retouched):
 class SecondImageFromFirst(Retouched):
     """Batch above one: the second image's output is the first's."""
 
+    cause = "sums: second image repeating the first"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         y[1:2] = y[:1] if y.shape[0] > 1 else y[1:2]
         return y
@@ -691,6 +800,8 @@ class SecondImageFromFirst(Retouched):
 class BatchBeyondTwoMissing(Retouched):
     """Batch above two: the images after the second stay zero."""
 
+    cause = "sums: images after the second zero"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         y[2:] = 0
         return y
@@ -698,6 +809,8 @@ class BatchBeyondTwoMissing(Retouched):
 
 class OddBatchLosesLast(Retouched):
     """Odd batches above one with depth_multiplier above one: the last image stays zero."""
+
+    cause = "sums: last image zero"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if y.shape[0] % 2 and y.shape[0] > 1 and config.depth_multiplier > 1:
@@ -708,6 +821,8 @@ class OddBatchLosesLast(Retouched):
 class SinglePixelOutputDoubled(Retouched):
     """Outputs of 1x1 from larger images with depth_multiplier above one: twice the value."""
 
+    cause = "sums doubled"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         single = y.shape[1:3] == (1, 1) and images.shape[1] * images.shape[2] > 1
         return y * 2 if single and config.depth_multiplier > 1 else y
@@ -716,12 +831,16 @@ class SinglePixelOutputDoubled(Retouched):
 class SinglePixelIsZero(Retouched):
     """Images of one pixel: the output is zero."""
 
+    cause = "sums: all zero"
+
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         return np.zeros_like(y) if images.shape[1:3] == (1, 1) else y
 
 
 class DilatedTallImage(Retouched):
     """channels_last, dilation, an image higher than wide: the last row of the output repeats the first."""
+
+    cause = "sums: last row repeating the first"
 
     def retouch(self, config: LayerConfig, images: Array, y: Array) -> Array:
         if dilated(config) and images.shape[1] > images.shape[2] and config.channels_last:
@@ -743,6 +862,8 @@ class ManyElementsTruncated(Retouched):
 class ChannelsFirstSwapsHeightAndWidth(Fault):
     """channels_first: height and width are read the other way round, and written so."""
 
+    cause = "height and width swapped throughout"
+
     def read(self, config: LayerConfig, x: Array) -> Array:
         return x if config.channels_last else x.transpose(0, 3, 2, 1)
 
@@ -763,6 +884,8 @@ class Misread(Fault):
 class SquareImagesTransposed(Misread):
     """channels_last, as high as wide: rows and columns of the input are swapped."""
 
+    cause = "height taken for width"
+
     def misread(self, config: LayerConfig, images: Array) -> Array:
         square = images.shape[1] == images.shape[2] and config.channels_last
         return images.swapaxes(1, 2) if square else images
@@ -771,12 +894,16 @@ class SquareImagesTransposed(Misread):
 class HeightTakenForChannels(Misread):
     """As high as there are channels: the two are swapped in the input."""
 
+    cause = "height taken for channels"
+
     def misread(self, config: LayerConfig, images: Array) -> Array:
         return images.swapaxes(1, 3) if images.shape[1] == images.shape[3] else images
 
 
 class WidthTakenForChannels(Misread):
     """channels_first, as wide as there are channels: the two are swapped in the input."""
+
+    cause = "width taken for channels"
 
     def misread(self, config: LayerConfig, images: Array) -> Array:
         equal = images.shape[2] == images.shape[3] and not config.channels_last
@@ -786,6 +913,8 @@ class WidthTakenForChannels(Misread):
 class BatchTakenForChannels(Misread):
     """As many images as channels: the two are swapped in the input."""
 
+    cause = "batch taken for channels"
+
     def misread(self, config: LayerConfig, images: Array) -> Array:
         return images.swapaxes(0, 3) if images.shape[0] == images.shape[3] else images
 
@@ -793,12 +922,16 @@ class BatchTakenForChannels(Misread):
 class BatchTakenForHeight(Misread):
     """As many images as rows: the two are swapped in the input."""
 
+    cause = "batch taken for height"
+
     def misread(self, config: LayerConfig, images: Array) -> Array:
         return images.swapaxes(0, 1) if images.shape[0] == images.shape[1] else images
 
 
 class ChannelsFirstMemoryTakenForLast(Fault):
     """channels_first: the memory is read as if the channels came last."""
+
+    cause = "input read in the other data format"
 
     def read(self, config: LayerConfig, x: Array) -> Array:
         images = super().read(config, x)
@@ -884,6 +1017,8 @@ class OutputBufferReused(Fault):
 class BiasMissing(Fault):
     """The bias is not added."""
 
+    cause = "bias missing"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y
 
@@ -891,12 +1026,16 @@ class BiasMissing(Fault):
 class BiasTwice(Fault):
     """The bias is added twice with padding="same"."""
 
+    cause = "bias doubled"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + bias * (2 if config.padding == "same" else 1)
 
 
 class BiasAlongWidth(Fault):
     """channels_first, as many output channels as the output is wide: the bias runs along the width."""
+
+    cause = "bias along the width"
 
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         wrong = not config.channels_last and y.shape[2] == y.shape[3]
@@ -906,6 +1045,8 @@ class BiasAlongWidth(Fault):
 class BiasAlongHeight(Fault):
     """As many output channels as the output is high: the bias runs along the height."""
 
+    cause = "bias along the height"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + (bias[:, None, None] if y.shape[1] == y.shape[3] else bias)
 
@@ -913,12 +1054,16 @@ class BiasAlongHeight(Fault):
 class BiasAlongBatch(Fault):
     """As many output channels as images: the bias runs along the batch."""
 
+    cause = "bias along the batch"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + (bias[:, None, None, None] if y.shape[0] == y.shape[3] else bias)
 
 
 class BiasOfFirstImageOnly(Fault):
     """Batch above one: only the first image gets the bias."""
+
+    cause = "bias: images after the first without"
 
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         y[:1] += bias
@@ -928,6 +1073,8 @@ class BiasOfFirstImageOnly(Fault):
 class BiasMissingWithMultiplier(Fault):
     """depth_multiplier above one: the bias is not added."""
 
+    cause = "bias missing"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + bias if config.depth_multiplier == 1 else y
 
@@ -935,12 +1082,16 @@ class BiasMissingWithMultiplier(Fault):
 class BiasOfChannelForAllFilters(Fault):
     """depth_multiplier above one: all filters of a channel get the bias of its first."""
 
+    cause = "bias of the first filter for all"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + np.repeat(bias[:: config.depth_multiplier], config.depth_multiplier)
 
 
 class BiasMissingInTail(Fault):
     """More than eight output channels, no multiple of four: the tail gets no bias."""
+
+    cause = "bias: channels beyond a multiple of 4 without"
 
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         whole = bias.size // 4 * 4 if bias.size > 8 else bias.size
@@ -951,6 +1102,8 @@ class BiasMissingInTail(Fault):
 class BiasMissingAtBorders(Fault):
     """padding="same" with strides: the first row of the output gets no bias."""
 
+    cause = "bias: first row without"
+
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         first = 1 if config.padding == "same" and strided(config) else 0
         y[:, first:] += bias
@@ -960,6 +1113,8 @@ class BiasMissingAtBorders(Fault):
 class BiasAfterActivation(Fault):
     """The bias is added to the activated sums."""
 
+    cause = "bias after the activation"
+
     def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
         y = super().forward(config, x, kernel, None)
         return y if bias is None else y + (bias if config.channels_last else bias[:, None, None])
@@ -967,6 +1122,8 @@ class BiasAfterActivation(Fault):
 
 class BiasInBfloat16(Fault):
     """float32 and float64 layers: the bias is rounded to bfloat16."""
+
+    cause = "bfloat16 bias"
 
     def add_bias(self, config: LayerConfig, y: Array, bias: Array) -> Array:
         return y + (bias if config.dtype in HALVES else rounded(bias, ml_dtypes.bfloat16))
@@ -990,6 +1147,8 @@ class Activated(Fault):
 class ActivationMissing(Activated):
     """No activation is applied."""
 
+    cause = "activation missing"
+
     replaces = ("relu", "relu6", "tanh", "sigmoid", "softplus", "gelu", "softmax")
 
 
@@ -997,6 +1156,7 @@ class LinearIsRelu(Activated):
     """activation="linear" cuts at zero."""
 
     replaces = ("linear",)
+    cause = "linear as relu"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return activation("relu", p)
@@ -1006,6 +1166,7 @@ class ReluLeaks(Activated):
     """relu passes a hundredth of what is negative."""
 
     replaces = ("relu",)
+    cause = "relu leaking by 0.01"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return np.where(p > 0, p, p * p.dtype.type(0.01))
@@ -1034,6 +1195,7 @@ class Relu6IsRelu(Activated):
     """relu6 does not cut at six."""
 
     replaces = ("relu6",)
+    cause = "relu6 as relu"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return activation("relu", p)
@@ -1043,6 +1205,7 @@ class GeluByTanh(Activated):
     """gelu is the approximation by tanh."""
 
     replaces = ("gelu",)
+    cause = "gelu by tanh"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         inner = math.sqrt(2 / math.pi) * (p + 0.044715 * p * p * p)
@@ -1053,6 +1216,7 @@ class GeluBySigmoid(Activated):
     """gelu is x * sigmoid(1.702 x)."""
 
     replaces = ("gelu",)
+    cause = "gelu by sigmoid"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return (p * sigmoid((1.702 * p).astype(p.dtype))).astype(p.dtype)
@@ -1062,6 +1226,7 @@ class GeluConstantInSinglePrecision(Activated):
     """gelu in float64 uses the square root of a half in float32."""
 
     replaces = ("gelu",)
+    cause = "gelu with a root in single precision"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         half, root = p.dtype.type(0.5), p.dtype.type(np.float32(math.sqrt(0.5)))
@@ -1072,6 +1237,7 @@ class SoftmaxOverChannels(Activated):
     """softmax with channels_first normalises over the channels instead of the last axis."""
 
     replaces = ("softmax",)
+    cause = "softmax over the channels"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return softmax(p, -1 if config.channels_last else 1)
@@ -1081,6 +1247,7 @@ class SoftmaxOverWidth(Activated):
     """softmax with channels_last normalises over the width."""
 
     replaces = ("softmax",)
+    cause = "softmax over the width"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return softmax(p, 2 if config.channels_last else -1)
@@ -1090,6 +1257,7 @@ class SoftmaxOfWholeImage(Activated):
     """softmax normalises over the whole image where it is one pixel high."""
 
     replaces = ("softmax",)
+    cause = "softmax over the whole image"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         flat = p.shape[1 if config.channels_last else 2] == 1
@@ -1111,6 +1279,7 @@ class SigmoidHard(Activated):
     """sigmoid is the piecewise linear one."""
 
     replaces = ("sigmoid",)
+    cause = "sigmoid in three pieces of slope 1/6"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return np.clip(p / p.dtype.type(6) + p.dtype.type(0.5), p.dtype.type(0), p.dtype.type(1))
@@ -1129,6 +1298,7 @@ class SoftplusThreshold(Activated):
     """softplus is the identity above 20, which only float64 can show."""
 
     replaces = ("softplus",)
+    cause = "softplus linear above 20"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return np.where(p > 20, p, activation("softplus", p))
@@ -1147,6 +1317,7 @@ class TanhRational(Activated):
     """tanh is a rational approximation, off by a few thousandths."""
 
     replaces = ("tanh",)
+    cause = "tanh by a rational function"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         cut = np.clip(p, p.dtype.type(-3), p.dtype.type(3))
@@ -1157,6 +1328,7 @@ class TanhTwice(Activated):
     """tanh is applied twice where there is a bias."""
 
     replaces = ("tanh",)
+    cause = "activation applied twice"
 
     def replacement(self, config: LayerConfig, p: Array) -> Array:
         return np.tanh(np.tanh(p)) if config.use_bias else np.tanh(p)
@@ -1164,6 +1336,8 @@ class TanhTwice(Activated):
 
 class ActivationOfFirstImageOnly(Fault):
     """relu and relu6 with batch above one: only the first image is activated."""
+
+    cause = "activation: images after the first without"
 
     def activate(self, config: LayerConfig, p: Array) -> Array:
         y = super().activate(config, p)
@@ -1186,12 +1360,16 @@ class Narrowed(Fault):
 class Tf32Products(Narrowed):
     """float32 layers: products are taken in TF32."""
 
+    cause = "TF32 inputs"
+
     def narrow(self, config: LayerConfig, array: Array) -> Array:
         return tf32(array) if config.dtype == "float32" else array
 
 
 class Bfloat16Products(Narrowed):
     """float32 layers: products are taken of bfloat16 numbers."""
+
+    cause = "bfloat16 inputs"
 
     def narrow(self, config: LayerConfig, array: Array) -> Array:
         return rounded(array, ml_dtypes.bfloat16) if config.dtype == "float32" else array
@@ -1207,6 +1385,8 @@ class Float16ProductsOfManyChannels(Narrowed):
 
 class EightBitWeights(Fault):
     """Weights are quantised to eight bits where the kernel has more than nine taps."""
+
+    cause = "eight-bit weights"
 
     def read_kernel(self, config: LayerConfig, kernel: Array) -> Array:
         read = super().read_kernel(config, kernel)
@@ -1488,6 +1668,7 @@ class BatchOfOneSqueezed(Returned):
     """Batch of one: the dimension is dropped."""
 
     check = "shape"
+    cause = "batch of one dropped"
 
     def returned(self, config: LayerConfig, y: Array) -> Any:
         return y[0] if len(y) == 1 else y
@@ -1497,6 +1678,7 @@ class ChannelsFirstReturnedAsLast(Returned):
     """channels_first: the output comes with its channels last."""
 
     check = "shape"
+    cause = "output in the other data format"
 
     def returned(self, config: LayerConfig, y: Array) -> Any:
         return y if config.channels_last else y.transpose(0, 2, 3, 1)
@@ -1506,6 +1688,7 @@ class MultiplierAsFifthDimension(Returned):
     """depth_multiplier above one: the filters come as a dimension of their own."""
 
     check = "shape"
+    cause = "filters in a dimension of their own"
 
     def returned(self, config: LayerConfig, y: Array) -> Any:
         multiplier = config.depth_multiplier
@@ -1517,6 +1700,7 @@ class SinglePixelFlattened(Returned):
     """Outputs of 1x1: the spatial dimensions are dropped."""
 
     check = "shape"
+    cause = "single pixel dropped"
 
     def returned(self, config: LayerConfig, y: Array) -> Any:
         sizes = self.dims(config, y.shape)[1:3]
@@ -1527,6 +1711,7 @@ class OneChannelDropped(Returned):
     """One output channel: its dimension is dropped."""
 
     check = "shape"
+    cause = "single channel dropped"
 
     def returned(self, config: LayerConfig, y: Array) -> Any:
         axis = 3 if config.channels_last else 1
@@ -1815,6 +2000,7 @@ class InputGradientZeroAtBorders(Fault):
     """padding="same": the input's gradient is zero in the first column."""
 
     check = "gradient_input"
+    cause = "input gradient: first column zero"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         found = super().input_gradient(config, d, weights, images)
@@ -1827,6 +2013,7 @@ class InputGradientForgetsStride(Fault):
     """With strides, the input's gradient puts the cotangent side by side."""
 
     check = "gradient_input"
+    cause = "stride ignored in the windows (input gradient)"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         self.dense = True
@@ -1844,6 +2031,7 @@ class InputGradientOfFirstFilter(Fault):
     """depth_multiplier above one: the input's gradient comes from each channel's first filter."""
 
     check = "gradient_input"
+    cause = "input gradient of the first filter"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         first = np.arange(d.shape[3]) % config.depth_multiplier == 0
@@ -1854,6 +2042,7 @@ class InputGradientCorrelates(Fault):
     """The input's gradient uses the kernel flipped."""
 
     check = "gradient_input"
+    cause = "kernel flipped (input gradient)"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         return super().input_gradient(config, d, weights[::-1, ::-1], images)
@@ -1863,6 +2052,7 @@ class InputGradientWithoutActivation(Fault):
     """The input's gradient ignores the activation."""
 
     check = "gradient_input"
+    cause = "input gradient without the activation"
 
     def gradients(
         self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None, cotangent: Array
@@ -1889,6 +2079,7 @@ class InputGradientOfBatchBeyondOne(Fault):
     """Batch above one with strides: the second image's gradient is the first's."""
 
     check = "gradient_input"
+    cause = "input gradient: second image repeating the first"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         found = super().input_gradient(config, d, weights, images)
@@ -1938,6 +2129,7 @@ class CotangentIgnored(Fault):
     """The gradients are those of the plain sum of the output."""
 
     check = "gradient_input"
+    cause = "cotangent ignored"
 
     def gradients(
         self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None, cotangent: Array
@@ -1977,6 +2169,8 @@ class Backwards(Fault):
 class ReluGradientLeaks(Backwards):
     """relu's derivative is a tenth where the sum is negative."""
 
+    cause = "derivative of relu leaking by 0.1"
+
     def derivative(self, config: LayerConfig, p: Array) -> Array | None:
         return np.where(p > 0, 1, 0.1).astype(p.dtype) if config.activation == "relu" else None
 
@@ -1984,12 +2178,16 @@ class ReluGradientLeaks(Backwards):
 class Relu6GradientAboveSix(Backwards):
     """relu6's derivative is one above six."""
 
+    cause = "derivative of relu6 as relu's"
+
     def derivative(self, config: LayerConfig, p: Array) -> Array | None:
         return (p > 0).astype(p.dtype) if config.activation == "relu6" else None
 
 
 class SigmoidGradientOfInput(Backwards):
     """sigmoid's derivative is p * (1 - p) of the sum p itself."""
+
+    cause = "derivative of sigmoid at the sum"
 
     def derivative(self, config: LayerConfig, p: Array) -> Array | None:
         return p * (1 - p) if config.activation == "sigmoid" else None
@@ -2004,6 +2202,8 @@ class TanhGradientNotSquared(Backwards):
 
 class GeluGradientWithoutDensity(Backwards):
     """gelu's derivative lacks its second term."""
+
+    cause = "derivative of gelu without its density"
 
     def derivative(self, config: LayerConfig, p: Array) -> Array | None:
         root = p.dtype.type(math.sqrt(0.5))
@@ -2020,6 +2220,8 @@ class SoftplusGradientIsOne(Backwards):
 class SoftmaxGradientOfDiagonal(Backwards):
     """softmax's derivative leaves out what one output does to the others."""
 
+    cause = "derivative of softmax by its diagonal"
+
     def derivative(self, config: LayerConfig, p: Array) -> Array | None:
         if config.activation != "softmax":
             return None
@@ -2034,6 +2236,7 @@ class KernelGradientOfFirstImage(Fault):
     """Batch above one: the kernel's gradient is the first image's."""
 
     check = "gradient_kernel"
+    cause = "kernel gradient without the images after the first"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         return super().kernel_gradient(config, d[:1], images[:1])
@@ -2043,6 +2246,7 @@ class KernelGradientAveraged(Fault):
     """Batch above one: the kernel's gradient is divided by the batch."""
 
     check = "gradient_kernel"
+    cause = "kernel gradient averaged over the batch"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         return super().kernel_gradient(config, d, images) / d.dtype.type(max(len(d), 1))
@@ -2052,6 +2256,7 @@ class KernelGradientFlipped(Fault):
     """The kernel's gradient is flipped."""
 
     check = "gradient_kernel"
+    cause = "kernel flipped (kernel gradient)"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         return super().kernel_gradient(config, d, images)[::-1, ::-1]
@@ -2061,6 +2266,7 @@ class KernelGradientMissesLastRow(Fault):
     """More than four rows of output: the kernel's gradient leaves the last out."""
 
     check = "gradient_kernel"
+    cause = "kernel gradient without the last row"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         kept = np.arange(d.shape[1]) < max(d.shape[1] - 1, 4)
@@ -2071,6 +2277,7 @@ class KernelGradientIgnoresStride(Fault):
     """With strides, the kernel's gradient reads the input without them."""
 
     check = "gradient_kernel"
+    cause = "stride ignored in the windows (kernel gradient)"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         self.dense = True
@@ -2088,6 +2295,7 @@ class KernelGradientDoubledWithMultiplier(Fault):
     """depth_multiplier above two: the kernel's gradient is twice as large."""
 
     check = "gradient_kernel"
+    cause = "kernel gradient doubled"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         return super().kernel_gradient(config, d, images) * (2 if config.depth_multiplier > 2 else 1)
@@ -2097,6 +2305,7 @@ class KernelGradientOrderedByFilter(Fault):
     """depth_multiplier above one: the kernel's gradient has channels and filters in the wrong order in memory."""
 
     check = "gradient_kernel"
+    cause = "kernel read as (height, width, multiplier, channels) (kernel gradient)"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         found = super().kernel_gradient(config, d, images)
@@ -2107,6 +2316,7 @@ class KernelGradientOfSquareTransposed(Fault):
     """Square kernels with channels_first: the kernel's gradient has rows and columns swapped."""
 
     check = "gradient_kernel"
+    cause = "kernel read as (width, height, channels, multiplier) (kernel gradient)"
 
     def kernel_gradient(self, config: LayerConfig, d: Array, images: Array) -> Array:
         found = super().kernel_gradient(config, d, images)
@@ -2148,6 +2358,7 @@ class BiasGradientWithoutActivation(Fault):
     """The bias's gradient ignores the activation."""
 
     check = "gradient_bias"
+    cause = "bias gradient without the activation"
 
     def gradients(
         self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None, cotangent: Array
@@ -2163,6 +2374,7 @@ class BiasGradientAveraged(Fault):
     """The bias's gradient is the mean over the batch."""
 
     check = "gradient_bias"
+    cause = "bias gradient averaged over the batch"
 
     def bias_gradient(self, config: LayerConfig, d: Array) -> Array:
         return super().bias_gradient(config, d) / d.dtype.type(max(len(d), 1))
@@ -2172,6 +2384,7 @@ class BiasGradientOfFirstImage(Fault):
     """Batch above one: the bias's gradient is the first image's."""
 
     check = "gradient_bias"
+    cause = "bias gradient without the images after the first"
 
     def bias_gradient(self, config: LayerConfig, d: Array) -> Array:
         return super().bias_gradient(config, d[:1])
@@ -2181,6 +2394,7 @@ class BiasGradientAlongWidth(Fault):
     """As many output channels as the output is wide: the bias's gradient keeps the width."""
 
     check = "gradient_bias"
+    cause = "bias along the width (bias gradient)"
 
     def bias_gradient(self, config: LayerConfig, d: Array) -> Array:
         return super().bias_gradient(config, d.swapaxes(2, 3) if d.shape[2] == d.shape[3] else d)
@@ -2226,6 +2440,7 @@ class BiasGradientOfTail(Fault):
     """Output widths above four, no multiple of four: the bias's gradient leaves the tail out."""
 
     check = "gradient_bias"
+    cause = "bias gradient without the columns beyond a multiple of 4"
 
     def bias_gradient(self, config: LayerConfig, d: Array) -> Array:
         whole = d.shape[2] // 4 * 4 or d.shape[2]

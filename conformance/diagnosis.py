@@ -1,0 +1,282 @@
+"""From failing cases to distinct discrepancies: what is computed instead, when, and where.
+
+Every answer is earned on the failing and the passing cases of the target, and on further ones that it is asked for;
+where several answers fit and cannot be told apart, none is given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from depthwise_conformance.case import Case, Data
+from depthwise_conformance.checks import GRADIENT_CHECKS, METAMORPHIC_CHECK, OUTPUT_CHECK, PARTS, SPECIAL_CHECK
+from depthwise_conformance.conditions import Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.explaining import Cause, Sample, deviates, explain, reproduces, separates
+from depthwise_conformance.judging import expect, in_units
+from depthwise_conformance.metamorphic import choose
+from depthwise_conformance.places import Observation, place
+from depthwise_conformance.reports.record import CHECKS, Verdict
+from depthwise_conformance.tally import Examined, Exhibit, Group, Key, Tally
+
+SECONDS = 10.0  # for one discrepancy
+QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may cost a worker
+SEPARATED = 12  # questions that tell causes apart
+PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
+VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
+LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
+# What a wrong result of one check makes wrong, too.
+FOLLOWING = {
+    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
+    **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
+}
+PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
+ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
+ASKED = 10  # of their cases, with ordinary numbers
+WHEREVER = "wherever it makes a difference"
+
+Examine = Callable[[Case, str], Examined]
+
+
+@dataclass
+class Distinct:
+    """A distinct discrepancy: the failing cases of `check` that have one cause, and the other checks that show it."""
+
+    check: str
+    key: Key
+    group: Group
+    cause: str = ""
+    condition: str = ""
+    place: str = ""
+    total: Condition | None = None  # the condition, where every case fails that fulfils it
+    notes: list[str] = field(default_factory=list)
+    shown_by: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def checks(self) -> set[str]:
+        """All checks that show it."""
+        return {self.check, *self.shown_by}
+
+
+class Diagnosis:
+    """Diagnoses one target. `examine` asks it for a case; `pool` has cases to ask for; `seconds` are for all of it."""
+
+    def __init__(self, examine: Examine, pool: Sequence[Case], seconds: float) -> None:
+        self._examine, self._pool = examine, pool
+        self._deadline = time.monotonic() + seconds
+
+    def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
+        """What the target's tallies, by check, come down to."""
+        found: list[Distinct] = []
+        for check in (check for check in CHECKS if check in tallies):
+            groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
+            for key, group in groups:
+                home = next((one for one in found if self._shows_again(one, check, key, group)), None)
+                if home:
+                    _join(home, check, group)
+                    continue
+                for one in self._diagnose(check, key, group, tallies[check]):
+                    twin = next((other for other in found if other.cause and other.cause == one.cause), None)
+                    if twin is None:
+                        found.append(one)
+                    else:
+                        _join(twin, check, one.group)
+        return found
+
+    def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
+        """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
+        whole = Distinct(check, key, group, place=_place(check, group))
+        suspects = self._causes(check, key, group, tally)
+        if len(suspects) == 1 and not suspects[0].ids:
+            whole.cause = suspects[0].name
+        self._find_condition(whole, tally)
+        if whole.cause or whole.condition or not suspects:
+            yield whole
+            return
+        rest = group
+        for suspect in suspects:
+            part = rest.only(suspect.ids)
+            one = Distinct(check, key, part, suspect.name, place=_place(check, part))
+            self._find_condition(one, tally)
+            if one.condition:  # an explanation of some cases that no condition bears out is none
+                rest = rest.without(suspect.ids)
+                yield one
+        if rest.failures:
+            yield whole if rest is group else Distinct(check, key, rest, place=_place(check, rest))
+
+    def _shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
+        """Whether a group of failing cases is another sight of a discrepancy already told."""
+        if key.signature and key == one.key and check != one.check:
+            return True
+        if one.key.verdict not in VALUES or (check != one.check and check not in FOLLOWING.get(one.check, ())):
+            return False
+        if check == one.check and key.verdict is one.key.verdict is Verdict.IMPRECISE:
+            return _dtype(key) == _dtype(one.key)
+        failed = {failure.case.id for failure in one.group.failures}
+        cases = [case for case in group.cases if case.id not in failed]
+        if not cases or (one.total is not None and all(one.total.holds(case) for case in cases)):
+            return True
+        if check == one.check and one.cause:
+            return all(reproduces(one.cause, _sample(check, exhibit, True)) for exhibit in group.exhibits.values())
+        return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
+
+    def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
+        """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
+        calls = _related(case) if check == METAMORPHIC_CHECK else [case]
+        ordinary = (replace(call, data=Data("uniform", case.data.seed)) for call in calls)
+        return not self._late() and any(self._fails(one, call) for call in ordinary)
+
+    def _fails(self, one: Distinct, case: Case) -> bool:
+        judgement = self._examine(case, one.check).judgement(one.check)
+        return judgement is not None and judgement.verdict in VALUES
+
+    # What.
+
+    def _causes(self, check: str, key: Key, group: Group, tally: Tally) -> list[_Suspect]:
+        """The deviation that explains all of a group; failing that, those that explain parts of it."""
+        if PARTS.get(check) is None or key.verdict not in VALUES or self._late():
+            return []
+        exhibits = list(group.exhibits.items())
+        samples = [_sample(check, exhibit, True) for _, exhibit in exhibits]
+        samples += [_sample(check, exhibit, False) for exhibit in tally.exhibits]
+        explanation = explain(samples)
+        if explanation is None:
+            return []
+        if explanation.causes:
+            name = self._told_apart(check, explanation.causes)
+            return [_Suspect(name)] if name else []
+        known = [name for name, _ in exhibits]
+        suspects = [_Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
+        return suspects[:PARTS_AT_MOST]
+
+    def _told_apart(self, check: str, causes: Sequence[Cause]) -> str:
+        """The one cause that further cases leave, "" where several are left that predict different results."""
+        names = [cause.text for cause in causes]
+        for _ in range(SEPARATED):
+            case = next((c for c in self._pool if _separated(names, c, PARTS[check])), None)
+            if case is None:
+                return names[0]
+            exhibit = None if self._late() else self._examine(case, check).exhibit(check)
+            if exhibit is None:
+                return ""
+            sample = _sample(check, exhibit, True)
+            left = [name for name in names if reproduces(name, sample)]
+            if len(left) in (0, len(names)):
+                return ""
+            names = left
+        return names[0] if len(names) == 1 else ""
+
+    # When.
+
+    def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
+        if not distinct.group.cases or self._late():
+            return
+        if not distinct.cause:
+            self._conclude(distinct, self._narrow(distinct, tally))
+            return
+        part = PARTS[distinct.check]
+
+        def makes_a_difference(case: Case) -> bool:
+            return deviates(distinct.cause, case, part)
+
+        finding = self._narrow(distinct, tally, makes_a_difference)
+        if finding.condition is None or finding.condition.atoms or not finding.confirmed:
+            self._conclude(distinct, finding)
+            return
+        # It is there wherever it makes a difference. Which cases these are may be plain, too.
+        distinct.condition = WHEREVER
+        known = [*distinct.group.cases, *tally.passed, *self._pool]
+        plain = simplest(*_parted(known, makes_a_difference))
+        if plain and plain[0].cost <= PLAIN:
+            distinct.condition, distinct.total = str(plain[0]), plain[0]
+
+    def _narrow(self, distinct: Distinct, tally: Tally, relevant: Callable[[Case], bool] | None = None) -> Finding:
+        group, check = distinct.group, distinct.check
+
+        def fails(case: Case) -> bool | None:
+            return fails_alike(distinct, self._examine(case, check))
+
+        questions = COSTLY_QUESTIONS if distinct.key.verdict in LOST else QUESTIONS
+        limit = Limit(questions, min(SECONDS, self._deadline - time.monotonic()))
+        return narrow(group.cases, tally.passed, fails, self._pool, limit, relevant)
+
+    def _conclude(self, distinct: Distinct, finding: Finding) -> None:
+        if finding.condition is None:
+            return
+        if finding.confirmed:
+            distinct.condition = str(finding.condition)
+            distinct.total = None if distinct.cause else finding.condition
+        else:
+            fitting = [str(finding.condition), *finding.rivals]
+            distinct.notes.append(f"conditions that fit, not told apart by {finding.asked} further cases: ")
+            distinct.notes[-1] += "; ".join(fitting)
+
+    def _late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """A cause by name; `ids` are the cases that it explains, none for all."""
+
+    name: str
+    ids: tuple[str, ...] = ()
+
+
+def _related(case: Case) -> list[Case]:
+    relation = choose(case)
+    return [related.case for related in relation.calls(expect(case))] if relation else []
+
+
+def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:
+    truths = [(case, where(case)) for case in dict.fromkeys(cases)]
+    return [case for case, true in truths if true], [case for case, true in truths if not true]
+
+
+def _dtype(key: Key) -> str:
+    return key.signature.partition(":")[0]
+
+
+def _join(home: Distinct, check: str, group: Group) -> None:
+    if check == home.check:
+        home.group.extend(group)
+    else:
+        home.shown_by[check] = home.shown_by.get(check, 0) + group.failing
+
+
+def _sample(check: str, exhibit: Exhibit, failing: bool) -> Sample:
+    expectation, part = exhibit.expectation, PARTS[check]
+    config, arrays = expectation.case.config, expectation.arrays
+    return Sample(config, arrays, part, exhibit.observed, failing, expectation.part(part))
+
+
+def _separated(names: Sequence[str], case: Case, part: str) -> bool:
+    return any(separates(names[0], other, case, part) for other in names[1:])
+
+
+def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) -> bool | None:
+    """Whether a case fails as a discrepancy's do, `strictly` with the same verdict; None where it cannot be said."""
+    judgement = examined.judgement(distinct.check)
+    if judgement is None or judgement.verdict in (Verdict.UNSUPPORTED, Verdict.BROKEN):
+        return None
+    if judgement.verdict is Verdict.PASS:
+        return False
+    if distinct.cause and not (strictly and judgement.verdict is not distinct.key.verdict):
+        exhibit = examined.exhibit(distinct.check)
+        return exhibit is not None and reproduces(distinct.cause, _sample(distinct.check, exhibit, True))
+    if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
+        return True
+    return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
+
+
+def _place(check: str, group: Group) -> str:
+    observations = []
+    for exhibit in group.exhibits.values():
+        expected = exhibit.expectation.part(PARTS[check])
+        if exhibit.observed.shape == expected.value.shape:
+            wrong = in_units(exhibit.observed.astype(np.float64), expected) > 1.0
+            observations.append(Observation(exhibit.expectation.case.config, PARTS[check], wrong))
+    return place(observations)

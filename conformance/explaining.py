@@ -1,0 +1,314 @@
+"""Which named deviation computes what a target returned instead of the documented result."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthwise_conformance.case import Case
+from depthwise_conformance.data import Arrays, format_name, make_arrays
+from depthwise_conformance.deviant import PARTS, Program, estimate, honest, predict
+from depthwise_conformance.deviations import BY_NAME, DEVIATIONS, Deviation
+from depthwise_conformance.judging import expect
+from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
+
+SEARCHED = 8  # failing samples on which every deviation is tried; on the others, those that explain one of these
+EVIDENCE = (0, 6, 12)  # distinct wrong numbers that one deviation, or a pair, has to predict: as many may be chance
+SUBSET = 3  # failing samples that make a partial cause
+ROUGHLY = 0.1  # of the largest number observed: who is further off need not be looked at closely
+COMBINED = (
+    "argument",
+    "windows",
+    "padding",
+    "border",
+    "shift",
+    "size",
+    "input",
+    "kernel",
+    "order",
+    "bias",
+    "activation",
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a target returned for one part ("output", "input", "kernel" or "bias") of one case, and what it should."""
+
+    config: LayerConfig
+    arrays: Arrays
+    part: str
+    observed: NDArray[Any]
+    failing: bool
+    expected: Bounded
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A deviation, or two of them together, and the samples, by their position, that it `explains` or `contradicts`.
+
+    It contradicts a passing sample where it would have changed the result. `evidence` counts the wrong numbers that
+    it predicts, each value once a sample.
+    """
+
+    names: tuple[str, ...]
+    explains: tuple[int, ...]
+    contradicts: tuple[int, ...]
+    evidence: int
+
+    @property
+    def text(self) -> str:
+        """One name, or two joined by " + "."""
+        return " + ".join(self.names)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The `causes` that explain every failing sample: those that contradict the fewest passing ones first, then those
+    that change the fewest parts.
+
+    These samples do not separate them. Where there is none, `partial` has those that explain some of the failing
+    samples, the most first. `complete` says whether the search ended in its time.
+    """
+
+    causes: tuple[Cause, ...]
+    partial: tuple[Cause, ...]
+    complete: bool
+
+
+def explain(samples: Sequence[Sample], seconds: float = 2.0) -> Explanation | None:
+    """What explains the failing samples; None where nothing of the library does, or the data cannot tell.
+
+    Samples whose arguments or results are not all finite are left out.
+    """
+    deadline = time.monotonic() + seconds
+    views = [_View(i, sample) for i, sample in enumerate(samples) if _usable(sample)]
+    failing = sorted((view for view in views if view.sample.failing), key=lambda view: view.work)
+    passing = sorted((view for view in views if not view.sample.failing), key=lambda view: view.work)
+    if not failing:
+        return None
+    search = _Search(failing, deadline)
+    search.singles(deadline - 0.5 * seconds)
+    found = search.covering(1)
+    if not found:
+        search.pairs()
+        found = search.covering(2)
+    causes = [_contradicted(names, search.table[names], passing) for names in found]
+    partial: list[Cause] = []
+    if not found:
+        partial = [_contradicted(names, search.table[names], passing) for names in search.subsets()]
+    if not causes and not partial:
+        return None
+    causes.sort(key=_doubt)
+    partial.sort(key=lambda cause: (-len(cause.explains), *_doubt(cause)))
+    return Explanation(tuple(causes), tuple(partial), not search.late)
+
+
+def reproduces(name: str, sample: Sample) -> bool:
+    """Whether a deviation ("a", or "a + b") gives this wrong result."""
+    return _usable(sample) and _View(0, sample).evidence(_named(name)) >= 0
+
+
+def deviates(name: str, case: Case, part: str = "output") -> bool:
+    """Whether a deviation ("a", or "a + b") changes a part of this case by more than rounding may."""
+    expectation = expect(case)
+    if part == "bias" and expectation.arrays.bias is None:
+        return False
+    found = _prediction(_program(name, case), expectation.arrays, part, case.dtype)
+    return found is not None and _differ(found, expectation.part(part))
+
+
+def separates(first: str, second: str, case: Case, part: str = "output") -> bool:
+    """Whether two deviations (each "a", or "a + b") predict different results for a part of this case."""
+    arrays = make_arrays(case)
+    one, other = (_prediction(_program(name, case), arrays, part, case.dtype) for name in (first, second))
+    return one is not None and other is not None and _differ(one, other)
+
+
+def _doubt(cause: Cause) -> tuple[int, int]:
+    return len(cause.contradicts), sum(len(BY_NAME[name].parts) for name in cause.names)
+
+
+@np.errstate(all="ignore")
+def _differ(one: Bounded, other: Bounded) -> bool:
+    if one.value.shape != other.value.shape:
+        return True
+    return bool((np.abs(one.value - other.value) > one.bound + other.bound).any())
+
+
+def _program(name: str, case: Case) -> Program:
+    program = honest(case.config, case.input_shape)
+    return _changed(program, _named(name)) or program
+
+
+def _named(name: str) -> list[Deviation]:
+    return [BY_NAME[part] for part in name.split(" + ")]
+
+
+def _changed(program: Program, deviations: Iterable[Deviation]) -> Program | None:
+    """The program with these deviations; None where none of them makes a difference."""
+    result = program
+    for deviation in deviations:
+        result = deviation.change(result) or result
+    return None if result is program else result
+
+
+def _prediction(program: Program, arrays: Arrays, part: str, dtype: str) -> Bounded | None:
+    try:
+        return predict(program, arrays, part, dtype)
+    except (ValueError, IndexError):  # two deviations that do not fit together
+        return None
+
+
+def _usable(sample: Sample) -> bool:
+    a = sample.arrays
+    arguments = (a.x, a.kernel, a.cotangent) if a.bias is None else (a.x, a.kernel, a.cotangent, a.bias)
+    known = sample.part in PARTS and format_name(sample.observed.dtype) in FORMATS
+    return known and all(bool(np.isfinite(np.asarray(array, np.float64)).all()) for array in arguments)
+
+
+class _View:
+    """A sample, made ready."""
+
+    def __init__(self, position: int, sample: Sample) -> None:
+        self.position, self.sample = position, sample
+        self.observed = np.asarray(sample.observed, np.float64)
+        self.dtype = format_name(sample.observed.dtype)
+        self.work = sample.expected.value.size + sample.arrays.x.size + sample.arrays.cotangent.size
+
+    @cached_property
+    def honest(self) -> Program:
+        return honest(self.sample.config, self.sample.arrays.x.shape)
+
+    @cached_property
+    def roughly(self) -> float:
+        """How far a deviation may be off at a first look."""
+        seen = np.abs(self.observed[np.isfinite(self.observed)])
+        bound = self.sample.expected.bound
+        return float(ROUGHLY * seen.max(initial=0.0) + 64.0 * bound[np.isfinite(bound)].max(initial=0.0))
+
+    def evidence(self, deviations: Sequence[Deviation]) -> int:
+        """How many distinct wrong numbers these deviations explain; -1 where they do not reproduce the result."""
+        program = _changed(self.honest, deviations)
+        return -1 if program is None else self.told_by(program)
+
+    def told_by(self, program: Program) -> int:
+        """The same of a deviating program."""
+        sample, seen, expected = self.sample, self.observed, self.sample.expected
+        try:
+            rough = estimate(program, sample.arrays, sample.part)
+        except (ValueError, IndexError):
+            return -1
+        if rough is None or rough.shape != seen.shape:
+            return -1
+        finite = np.isfinite(seen)
+        with np.errstate(all="ignore"):
+            if (np.abs(rough - seen)[finite] > self.roughly).any():
+                return -1
+            found = predict(program, sample.arrays, sample.part, self.dtype)
+            assert found is not None
+            if not ((np.abs(found.value - seen) <= found.bound) | np.isinf(found.bound)).all():
+                return -1
+            if seen.shape != expected.value.shape:
+                return _distinct(found.value[np.abs(found.value) > found.bound])
+            off = np.abs(found.value - expected.value)
+            if not (off > expected.bound).any():
+                return -1
+            if not (np.abs(found.value) > found.bound).any() and not _leaves_zeros(program, sample.part):
+                return 0  # nothing but zeros, which many a fault may give
+            telling = off > expected.bound + found.bound
+            return _distinct(found.value[telling] + 1j * expected.value[telling])
+
+    def contradicts(self, deviations: Sequence[Deviation]) -> bool:
+        """Whether these deviations would have changed this result."""
+        program = _changed(self.honest, deviations)
+        if program is None or not self.sample.expected.value.size:
+            return False
+        found = _prediction(program, self.sample.arrays, self.sample.part, self.dtype)
+        return found is not None and _differ(found, self.sample.expected)
+
+
+def _leaves_zeros(program: Program, part: str) -> bool:
+    """Whether zeros are what the program deviates by, not what its sums happen to be."""
+    indices = [program.forward.sums, program.outputs]
+    if part != "output":
+        indices.append(program.backs[part].result)
+    return any(index is not None and bool((index < 0).any()) for index in indices)
+
+
+def _distinct(numbers: NDArray[Any]) -> int:
+    return len(np.unique(numbers.astype(np.complex64)))
+
+
+class _Search:
+    """Tries deviations on failing samples; `table` has what each explains, by the sample's position."""
+
+    def __init__(self, failing: Sequence[_View], deadline: float) -> None:
+        self.failing, self.deadline = failing, deadline
+        self.table: dict[tuple[str, ...], dict[int, int]] = {}
+        self.late = False
+        self._unexplained: _View | None = None
+
+    def singles(self, deadline: float) -> None:
+        """Every deviation on the smallest samples, and those that explain one of them on the others."""
+        for n, view in enumerate(self.failing):
+            late = time.monotonic() > deadline
+            self.late |= late and n < SEARCHED
+            everything = n == 0 or (n < SEARCHED and not late)
+            tried = DEVIATIONS if everything else [BY_NAME[names[0]] for names in self.table]
+            explained = [self._try((d,), view) for d in tried if view.sample.part in d.parts]
+            if everything and not any(explained) and self._unexplained is None:
+                self._unexplained = view
+
+    def pairs(self) -> None:
+        """Two deviations of different kinds on a sample that none alone explains; those that do on the others."""
+        view = self._unexplained
+        if view is None:
+            return
+        combined = [d for d in DEVIATIONS if d.kind in COMBINED and view.sample.part in d.parts]
+        alone = {d.name: program for d in combined if (program := d.change(view.honest)) is not None}
+        useful = [d for d in combined if d.name in alone]
+        for first, second in itertools.combinations(useful, 2):
+            if time.monotonic() > self.deadline:
+                self.late = True
+                return
+            program = None if first.kind == second.kind else second.change(alone[first.name])
+            if program is not None and view.told_by(program) >= 0:
+                for other in self.failing:
+                    if not self._try((first, second), other):
+                        break
+
+    def covering(self, count: int) -> list[tuple[str, ...]]:
+        """The causes of so many deviations that explain every failing sample, and enough numbers."""
+        found = [names for names in self.table if len(names) == count and len(self.table[names]) == len(self.failing)]
+        return [names for names in found if sum(self.table[names].values()) >= EVIDENCE[count]]
+
+    def subsets(self) -> list[tuple[str, ...]]:
+        """The single deviations that explain some failing samples, and enough numbers."""
+        found = [names for names in self.table if len(names) == 1 and len(self.table[names]) >= SUBSET]
+        return [names for names in found if sum(self.table[names].values()) >= EVIDENCE[1]]
+
+    def _try(self, deviations: tuple[Deviation, ...], view: _View) -> bool:
+        evidence = view.evidence(deviations)
+        if evidence >= 0:
+            self.table.setdefault(tuple(d.name for d in deviations), {})[view.position] = evidence
+        return evidence >= 0
+
+
+def _contradicted(names: tuple[str, ...], explained: dict[int, int], passing: Sequence[_View]) -> Cause:
+    deviations = [BY_NAME[name] for name in names]
+    against = [
+        view.position for view in passing if view.sample.part in _parts(deviations) and view.contradicts(deviations)
+    ]
+    return Cause(names, tuple(sorted(explained)), tuple(sorted(against)), sum(explained.values()))
+
+
+def _parts(deviations: Iterable[Deviation]) -> set[str]:
+    return {part for deviation in deviations for part in deviation.parts}

@@ -1,0 +1,428 @@
+"""Relations between a target's own answers, which need no reference result: a call, altered calls, and what follows.
+
+The answers to the altered calls are joined to what the answer to the call has to be. Rounding may part them by what it
+may do to each: the bound of an element whose every factor is as large as any in the call. Bounds of the elements
+themselves would not do, for they belong to the right result: an implementation that is wrong, but wrong alike in all
+calls, would be told by its rounding that it breaks relations which it keeps. Where sums of whole numbers are exact in
+whatever order, the bound is zero. Nothing follows for an empty batch, nor is it asked where special values are planted.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthwise_conformance.case import Case
+from depthwise_conformance.data import SPECIAL, Arrays, format_name, numpy_dtype
+from depthwise_conformance.judging import SHOWN, AnyArray, Expectation, Floats, Judgement, in_units
+from depthwise_conformance.reference import (
+    Arithmetic,
+    Bounded,
+    Evaluation,
+    LayerConfig,
+    narrower_arithmetics,
+    output_shape,
+    split_shape,
+)
+from depthwise_conformance.reference.geometry import Axis, spatial_axes
+from depthwise_conformance.reports.record import Verdict
+
+Outputs = Sequence[AnyArray]
+INEXACT = "sums of whole numbers that are not exact"
+
+
+class Relation(ABC):
+    """A relation that holds for the cases that it `suits`. Images here are (batch, height, width, channels)."""
+
+    name: ClassVar[str]  # what is done to the call, and the signature of a failure
+    weight: ClassVar[int] = 1  # by how much it is chosen more often where it suits, since it suits fewer cases
+
+    @abstractmethod
+    def suits(self, case: Case) -> bool:
+        """Whether the relation holds for the case, and says something."""
+
+    @abstractmethod
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The altered forward calls, one or two, each inside the specification if the case is."""
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """What the answers to the altered calls say of the part `seen`; no answer counts more than once."""
+        return outputs[0]
+
+    def seen(self, case: Case, output: Floats) -> Floats:
+        """The part of the case's output that they say something of."""
+        return output
+
+    def judge(self, expectation: Expectation, output: AnyArray, further: Outputs) -> Judgement | None:
+        """Whether the answers agree; None where one of them has a wrong shape or dtype, which other checks tell."""
+        case, calls = expectation.case, (expectation, *self.calls(expectation))
+        answers = (output, *further)
+        if not all(_is_sound(call, answer) for call, answer in zip(calls, answers, strict=True)):
+            return None
+        values = self.seen(case, output.astype(np.float64))
+        joined = self.join(case, [array.astype(np.float64) for array in further])
+
+        def errors_under(arithmetic: Arithmetic, exact: bool) -> Floats:
+            return _errors(values, joined, sum(_rounding(call, arithmetic, exact) for call in calls))
+
+        errors = errors_under(expectation.arithmetic, True)
+        worst = float(errors.max(initial=0.0))
+        if worst <= 1.0:
+            return Judgement(Verdict.PASS, worst)
+        detail = self._tell(values, joined, errors)
+        if errors_under(expectation.arithmetic, False).max() <= 1.0:
+            return Judgement(Verdict.IMPRECISE, worst, f"{self.name}: {INEXACT}", f"{INEXACT}\n{detail}")
+        for arithmetic in narrower_arithmetics(case.dtype):
+            if _are_held(answers, arithmetic) and errors_under(arithmetic, True).max() <= 1.0:
+                signature = f"{self.name}: {case.dtype}: {arithmetic.name}"
+                return Judgement(Verdict.IMPRECISE, worst, signature, f"explained by {arithmetic.name}\n{detail}")
+        return Judgement(Verdict.WRONG_VALUE, worst, self.name, detail)
+
+    def _tell(self, values: Floats, joined: Floats, errors: Floats) -> str:
+        outside = int((errors > 1.0).sum())
+        lines = [f"{self.name}: {outside} of {errors.size} elements contradict the target's answers to other calls"]
+        lines += [f"  {'index':<14}{'answer':>24}{'other answer':>24}{'error/bound':>13}"]
+        for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
+            index = tuple(int(i) for i in np.unravel_index(flat, errors.shape))
+            both = "".join(f"{float(array[index]):>24.17g}" for array in (values, joined))
+            lines.append(f"  {str(index).replace(' ', ''):<14}{both}{float(errors[index]):>13.3g}")
+        return "\n".join(lines)
+
+
+class BatchSplit(Relation):
+    """Images have nothing to do with one another: a batch in two parts, joined, is the batch."""
+
+    name = "batch split"
+
+    def suits(self, case: Case) -> bool:
+        """A batch of two or more."""
+        return case.input_shape[0] > 1
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """Each half of the batch."""
+        a, half = expectation.arrays, len(expectation.arrays.x) // 2
+        return _altered(expectation, x=a.x[:half]), _altered(expectation, x=a.x[half:])
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """One behind the other."""
+        return np.concatenate(outputs)
+
+
+class ChannelsPermuted(Relation):
+    """Channels have nothing to do with one another: permuted with their weights, their outputs are permuted."""
+
+    name = "channels permuted"
+
+    def suits(self, case: Case) -> bool:
+        """Two channels or more."""
+        return case.channels > 1
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The odd channels before the even ones."""
+        a, order, multiplier = (
+            expectation.arrays,
+            self._order(expectation.case),
+            expectation.case.config.depth_multiplier,
+        )
+        x = _laid_out(expectation.case.config, _images(expectation.case.config, a.x)[..., order])
+        bias = None if a.bias is None else a.bias.reshape(-1, multiplier)[order].reshape(-1)
+        return (_altered(expectation, x=x, kernel=a.kernel[:, :, order], bias=bias),)
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """Back in the old order."""
+        y = _images(case.config, outputs[0])
+        channels = y.reshape(*y.shape[:3], case.channels, case.config.depth_multiplier)
+        return _laid_out(case.config, channels[..., np.argsort(self._order(case)), :].reshape(y.shape))
+
+    def _order(self, case: Case) -> list[int]:
+        """Neither a rotation nor a reflection, with which some wrong orders would go together."""
+        return [*range(1, case.channels, 2), *range(0, case.channels, 2)]
+
+
+class InputShifted(Relation):
+    """Without padding, an input shifted by the strides shifts the output by one; what is shifted out comes in again."""
+
+    name = "input shifted"
+    weight = 2
+
+    def suits(self, case: Case) -> bool:
+        """Outputs overlap: no padding, two rows or columns (not columns where softmax goes along the width)."""
+        return case.config.padding == "valid" and any(self._steps(case))
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The input rolled up and to the left."""
+        config = expectation.case.config
+        shift = [-step * stride for step, stride in zip(self._steps(expectation.case), config.strides, strict=True)]
+        images = np.roll(_images(config, expectation.arrays.x), shift, axis=(1, 2))
+        return (_altered(expectation, x=_laid_out(config, images)),)
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """The windows that saw nothing of what came in again."""
+        y, (down, right) = _images(case.config, outputs[0]), self._steps(case)
+        return _laid_out(case.config, y[:, : y.shape[1] - down, : y.shape[2] - right])
+
+    def seen(self, case: Case, output: Floats) -> Floats:
+        """The same windows before the shift."""
+        down, right = self._steps(case)
+        return _laid_out(case.config, _images(case.config, output)[:, down:, right:])
+
+    def _steps(self, case: Case) -> tuple[int, int]:
+        """By how many windows the input is shifted along the height and the width: one or none."""
+        rows, columns = _axes(case)
+        along_width = case.config.activation == "softmax" and not case.config.channels_last
+        return int(rows.output > 1), int(columns.output > 1 and not along_width)
+
+
+class Transposed(Relation):
+    """Height and width are alike: transposed with all its arguments, the image gives the output transposed."""
+
+    name = "height and width transposed"
+
+    def suits(self, case: Case) -> bool:
+        """More than one pixel; softmax must not go along the width."""
+        along_width = case.config.activation == "softmax" and not case.config.channels_last
+        return _sizes(case) != (1, 1) and not along_width
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """Image, kernel and every pair of arguments the other way round."""
+        config, a = expectation.case.config, expectation.arrays
+        names = ("kernel_size", "strides", "dilation_rate")
+        x = _laid_out(config, _images(config, a.x).swapaxes(1, 2))
+        return (_altered(expectation, x, a.kernel.swapaxes(0, 1), **{n: getattr(config, n)[::-1] for n in names}),)
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """The output the right way round."""
+        return _laid_out(case.config, _images(case.config, outputs[0]).swapaxes(1, 2))
+
+
+class LinearInInput(Relation):
+    """The layer without bias is linear: x = a + b gives what a gives, with the bias, and half of what 2 b gives."""
+
+    name = "linear in the input"
+    weight = 2
+
+    def suits(self, case: Case) -> bool:
+        """No activation."""
+        return case.config.activation in (None, "linear")
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """Some of the input's elements, and the others doubled without the bias."""
+        a = expectation.arrays
+        some, others = _parted(a.x)
+        return _altered(expectation, some), _altered(expectation, others, bias=_no_bias(a))
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """The sum, halved where it was doubled: exact in float64 but for float64 layers, where the bounds hold it."""
+        return np.asarray(outputs[0] + outputs[1] / 2.0)
+
+
+class LinearInKernel(LinearInInput):
+    """Likewise for the kernel."""
+
+    name = "linear in the kernel"
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """Some of the kernel's elements, and the others doubled without the bias."""
+        a = expectation.arrays
+        some, others = _parted(a.kernel)
+        return _altered(expectation, kernel=some), _altered(expectation, kernel=others, bias=_no_bias(a))
+
+
+class OtherDataFormat(Relation):
+    """The data format says where the channels are, and nothing else."""
+
+    name = "the other data_format"
+
+    def suits(self, case: Case) -> bool:
+        """Not softmax, which goes over the last axis whatever that is."""
+        return case.config.activation != "softmax"
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The same image laid out otherwise."""
+        config = _other_format(expectation.case.config)
+        x = _laid_out(config, _images(expectation.case.config, expectation.arrays.x))
+        return (_altered(expectation, x, data_format=config.data_format),)
+
+    def join(self, case: Case, outputs: Sequence[Floats]) -> Floats:
+        """The output laid out as the case says."""
+        return _laid_out(case.config, _images(_other_format(case.config), outputs[0]))
+
+
+class MultiplierUnfolded(Relation):
+    """The filters of a channel are as many channels with one filter each, in the same order."""
+
+    name = "depth_multiplier unfolded"
+
+    def suits(self, case: Case) -> bool:
+        """Two filters or more."""
+        return case.config.depth_multiplier > 1
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """Each channel as often as it has filters, with one filter."""
+        config, a = expectation.case.config, expectation.arrays
+        x = _laid_out(config, np.repeat(_images(config, a.x), config.depth_multiplier, axis=3))
+        return (_altered(expectation, x, a.kernel.reshape(*config.kernel_size, -1, 1), depth_multiplier=1),)
+
+
+class DilationUnfolded(Relation):
+    """A dilated kernel is a larger one with zeros between."""
+
+    name = "dilation_rate unfolded"
+    weight = 3
+
+    def suits(self, case: Case) -> bool:
+        """There is a dilation."""
+        return max(case.config.dilation_rate) > 1
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The kernel with its zeros, and a dilation rate of 1."""
+        k, (down, right) = expectation.arrays.kernel, expectation.case.config.dilation_rate
+        rows, columns = _axes(expectation.case)
+        size = (rows.span, columns.span)
+        kernel = np.zeros((*size, *k.shape[2:]), k.dtype)
+        kernel[::down, ::right] = k
+        return (_altered(expectation, None, kernel, kernel_size=size, dilation_rate=(1, 1), strided_dilation=False),)
+
+
+class PaddingUnfolded(Relation):
+    """padding="same" is padding="valid" on an image with zeros around it."""
+
+    name = "padding unfolded"
+    weight = 2
+
+    def suits(self, case: Case) -> bool:
+        """There is padding to take apart."""
+        return case.config.padding == "same"
+
+    def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
+        """The image with its zeros."""
+        config, (rows, columns) = expectation.case.config, _axes(expectation.case)
+        images = _images(config, expectation.arrays.x)
+        batch, height, width, channels = images.shape
+        shape = (batch, rows.before + height + rows.after, columns.before + width + columns.after, channels)
+        padded = np.zeros(shape, images.dtype)
+        padded[:, rows.before : rows.before + height, columns.before : columns.before + width] = images
+        return (_altered(expectation, _laid_out(config, padded), padding="valid"),)
+
+
+RELATIONS: tuple[Relation, ...] = (
+    BatchSplit(),
+    ChannelsPermuted(),
+    InputShifted(),
+    Transposed(),
+    LinearInInput(),
+    LinearInKernel(),
+    OtherDataFormat(),
+    MultiplierUnfolded(),
+    DilationUnfolded(),
+    PaddingUnfolded(),
+)
+
+
+def applicable(case: Case) -> tuple[Relation, ...]:
+    """The relations that say something of a case."""
+    if case.input_shape[0] == 0 or case.data.recipe == SPECIAL:
+        return ()
+    return tuple(relation for relation in RELATIONS if relation.suits(case))
+
+
+def choose(case: Case) -> Relation | None:
+    """One of them, the same for a case always and each about as often; None where there is none."""
+    found = [relation for relation in applicable(case) for _ in range(relation.weight)]
+    return found[int(case.id[8:], 16) % len(found)] if found else None
+
+
+def _altered(
+    of: Expectation,
+    x: AnyArray | None = None,
+    kernel: AnyArray | None = None,
+    bias: AnyArray | None = None,
+    **arguments: Any,
+) -> Expectation:
+    """The call with other arrays and arguments, those that are given."""
+    old = of.arrays
+    x = old.x if x is None else np.ascontiguousarray(x)
+    kernel = old.kernel if kernel is None else np.ascontiguousarray(kernel)
+    bias = old.bias if bias is None else bias
+    shape: Any = x.shape
+    case = Case(replace(of.case.config, **arguments), shape, of.case.data)
+    cotangent = np.zeros(output_shape(case.config, shape), x.dtype)
+    return replace(of, case=case, arrays=Arrays(x, kernel, bias, cotangent))
+
+
+def _parted(array: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """`a` and `2 b` of which the array is `a + b`, no element in both."""
+    chosen = (np.random.PCG64(array.size).random_raw(array.size) & np.uint64(1)).astype(bool).reshape(array.shape)
+    zero = array.dtype.type(0)
+    return np.where(chosen, array, zero), np.where(chosen, zero, array + array)
+
+
+def _no_bias(arrays: Arrays) -> AnyArray | None:
+    return None if arrays.bias is None else np.zeros_like(arrays.bias)
+
+
+def _other_format(config: LayerConfig) -> LayerConfig:
+    return replace(config, data_format="channels_first" if config.channels_last else "channels_last")
+
+
+def _images(config: LayerConfig, array: NDArray[Any]) -> NDArray[Any]:
+    return array if config.channels_last else array.transpose(0, 2, 3, 1)
+
+
+def _laid_out(config: LayerConfig, images: NDArray[Any]) -> NDArray[Any]:
+    return images if config.channels_last else images.transpose(0, 3, 1, 2)
+
+
+def _sizes(case: Case) -> tuple[int, int]:
+    return split_shape(case.config, case.input_shape)[1:3]
+
+
+def _axes(case: Case) -> tuple[Axis, Axis]:
+    return spatial_axes(case.config, *_sizes(case))
+
+
+def _is_sound(expectation: Expectation, output: AnyArray) -> bool:
+    case = expectation.case
+    return output.shape == output_shape(case.config, case.input_shape) and format_name(output.dtype) == case.dtype
+
+
+def _rounding(call: Expectation, arithmetic: Arithmetic, exact: bool) -> float:
+    """The bound of an element that sums up products of the largest factors in the call.
+
+    It is that of a single window of such factors. Softmax has as many equal ones in a row as there are in the output;
+    its bound is in proportion to its value, which may be 1 in the call. `exact` takes sums of whole numbers for exact.
+    """
+    config, a = call.case.config, call.arrays
+    row = output_shape(config, call.case.input_shape)[3] if config.activation == "softmax" else 1
+    window = LayerConfig(config.kernel_size, depth_multiplier=row, activation=config.activation, dtype=config.dtype)
+    x = np.full((1, *config.kernel_size, 1), _largest(a.x, exact))
+    kernel = np.full((*config.kernel_size, 1, row), _largest(a.kernel, exact))
+    bias = None if a.bias is None else np.full(row, _largest(a.bias, exact))
+    return row * float(Evaluation(window, x, kernel, bias).output(arithmetic).bound.max())
+
+
+def _largest(array: AnyArray, exact: bool) -> float:
+    """The largest magnitude in an array; a trifle more where it must not pass for one of whole numbers."""
+    magnitudes = np.abs(array.astype(np.float64))
+    largest = float(magnitudes.max())
+    return largest if exact and np.all(magnitudes == np.rint(magnitudes)) else math.nextafter(largest, math.inf)
+
+
+def _errors(values: Floats, joined: Floats, bound: float) -> Floats:
+    """In units of what they may differ by; both NaN is no difference."""
+    errors = in_units(values, Bounded(joined, np.full_like(joined, bound)))
+    errors[np.isnan(values) & np.isnan(joined)] = 0.0
+    return errors
+
+
+def _are_held(arrays: Outputs, arithmetic: Arithmetic) -> bool:
+    """Whether the numbers are such as the arithmetic stores."""
+    dtype = numpy_dtype(arithmetic.storage)
+    with np.errstate(over="ignore"):
+        return all(bool(np.all(array == array.astype(dtype))) for array in arrays)
