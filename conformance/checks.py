@@ -31,7 +31,7 @@ from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import Verdict
 
 FORWARD_CHECKS = ("output", "shape", "dtype", "metamorphic", "determinism", "purity")
-OUTPUT_CHECK, SPECIAL_CHECK = "output", "special_values"
+OUTPUT_CHECK, SPECIAL_CHECK, PURITY_CHECK = "output", "special_values", "purity"
 GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
 PARTS = {"output": "output", "shape": "output", **{check: check.removeprefix("gradient_") for check in GRADIENT_CHECKS}}
 SAMPLE = 4  # one case in so many has its gradients repeated and its arguments altered
@@ -41,7 +41,7 @@ METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
 Found = Iterator[tuple[str, Judgement]]
 ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
-STALE = "stale result for "
+STALE, REMEMBERS = "stale result for ", "depends on earlier calls"
 LOST = ("crashed", "timed_out")
 
 
@@ -171,7 +171,7 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) ->
         yield step("gradients", "gradients", expectation)
     if gradients and "determinism" in checks and sampled:
         yield step("repeated gradients", "gradients", expectation)
-    if "purity" in checks and sampled:
+    if "purity" in checks and sampled and case.input_shape[0]:  # nothing depends on the arguments of an empty batch
         for role, altered in _alterations(expectation):
             yield step(role, "forward", altered)
         yield step("again", "forward", expectation)
@@ -310,13 +310,13 @@ def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
             return stale
     if "again" in answers and answers["again"][1].kind != "value":
         story = f"raised after other calls:\n{_brief(answers['again'][1])}"
-        return Judgement(Verdict.IMPURE, signature="depends on earlier calls", detail=story)
+        return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=story)
     if "again" in answers and answers["again"][1].kind == "value":
         first, again = answers["forward"][1].arrays["output"], answers["again"][1].arrays["output"]
         repeated = answers["repeat"][1].arrays.get("output", first) if "repeat" in answers else first
         steady = judge_same(first, repeated).verdict is Verdict.PASS
         if steady and (same := judge_same(first, again)).verdict is not Verdict.PASS:
-            return Judgement(Verdict.IMPURE, signature="depends on earlier calls", detail=same.detail)
+            return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=same.detail)
     return Judgement(Verdict.PASS)
 
 

@@ -33,7 +33,7 @@ ARGUMENTS = (
     *("kernel", "stride", "dilation", "depth_multiplier", "batch"),
 )
 SIZES = ("channels", "output_channels", "input_height", "input_width", "output_height", "output_width")
-COUNTS = ("taps", "input_pixels", "output_pixels", "elements")
+COUNTS = ("taps", "taps_reaching_input", "input_pixels", "output_pixels", "elements")
 DERIVED = (
     *("zeros_above", "zeros_below", "zeros_left", "zeros_right", "zeros_before", "zeros_after"),
     *("zeros", "zeros_height", "zeros_width", "extent_height", "extent_width"),
@@ -57,6 +57,7 @@ EXCEEDING = tuple(
     for one, other in (("kernel", "input"), ("extent", "input"), ("stride", "kernel"))
     for axis in AXES
 )
+TOLD = (*CHOICES, *SAYINGS, *ARGUMENTS, *SIZES, *DERIVED)  # what conditions are made of
 NATURAL = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 MOST = 3  # atoms in a condition
@@ -168,10 +169,10 @@ def _groups(failing: Sequence[Case], passing: Sequence[Case]) -> dict[int, list[
     return groups
 
 
-def tabulate(cases: Sequence[Case]) -> Columns:
-    """The facts of cases in columns."""
+def tabulate(cases: Sequence[Case], names: Iterable[str] = TOLD) -> Columns:
+    """Facts of cases in columns."""
     rows = [facts(case) for case in cases]
-    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    return {name: np.array([row[name] for row in rows]) for name in names}
 
 
 def _bits(truth: NDArray[np.bool_]) -> int:
@@ -201,7 +202,7 @@ def _covers(masks: Sequence[int], count: int) -> list[tuple[int, ...]]:
         return next(bit for bit in rarest if rest >> bit & 1)
 
     alone = completing(every)
-    found = [(place,) for place in _places(alone)]
+    found: list[tuple[int, ...]] = [(place,) for place in _places(alone)]
     pairs: set[tuple[int, ...]] = set()
     starts = list(_places(having[rarest[0]] & ~alone))
     for one in starts:
@@ -285,12 +286,14 @@ def _smallest(name: str) -> int:
 # Asking for what tells them apart.
 
 POSITIVES, MORE = 12, 4  # failures among the cases asked that confirm: where it holds, for each atom beyond one
-NEAR, FAR = 3, 6  # passes that confirm: where one atom does not hold (for each), and beside these
+NEAR, FAR = 3, 10  # passes that confirm: where one atom does not hold (for each), and beside these
 EXCEPTIONS = 4  # failures that confirm: of passing cases on which it holds, asked again with other data
 MARGIN = 4.0  # conditions so much dearer than the simplest are no longer reckoned with
 DECIDED = 0.02  # of the weight of all conditions: a case on which no more disagree is not worth asking
 WORK = 40_000  # multiplications of a case that is asked, unless even the smallest failing one needs more
-STRAYS = 40
+STRAYS = 20  # cases altered several times
+RENEWED = 3  # questions for which alterations are kept
+COMPARED = 200  # candidates that are compared with all cases known
 HIDING = ("relu", "relu6", "softmax")  # activations that can make a wrong sum a right result
 SHOWING = ("uniform", "normal")  # recipes that seldom can
 VALUES: Mapping[str, tuple[Fact, ...]] = {
@@ -311,6 +314,7 @@ PAIRED = (*CHOICES[:-1], *ARGUMENTS, "channels", "output_height", "output_width"
 DOUBT, MOST_DOUBT = 0.15, 3.0  # what each passing case that may hide a failure adds to a condition's cost, and all
 
 Ask = Callable[[Case], bool | None]
+Feature = tuple[object, object]
 
 
 @dataclass(frozen=True)
@@ -377,7 +381,7 @@ class _Inquiry:
         recipes = {case.data.recipe for case in self.failing}
         self.recipe = next((name for name in ("uniform", "integers") if name in recipes), "")
         self.showing = SHOWING if recipes & set(SHOWING) else recipes
-        passed = [case for case in self.passing if _can_show(case) and self.relevant(case)]
+        passed = [case for case in self.passing if _can_show(case, facts(case)) and self.relevant(case)]
         self.passing = [case for case in passed if self._shows(case)]
         self.hiding = [case for case in passed if not self._shows(case)]
         self.known |= {*self.failing, *self.passing}
@@ -385,6 +389,8 @@ class _Inquiry:
             self.answered |= _choices(case)
         self.work = max(WORK, 2 * min(map(_work, self.failing)))
         self.variations: dict[Case, list[Case]] = {}
+        self.alterations: list[Case] = []
+        self.renewal, self.altered_for = 0, Condition()
         self.doubted = {again for case in self.hiding if self._askable(again := self._with_data(case, 1))}
         drawn = dict.fromkeys([*map(self._showing, self.pool), *self.doubted])
         self.drawn = [case for case in drawn if case.data.recipe in self.showing and self._askable(case)]
@@ -415,6 +421,7 @@ class _Inquiry:
     def _answer(self, case: Case) -> bool | None:
         self.asked += 1
         self.known.add(case)
+        self.drawn = [other for other in self.drawn if other is not case]
         answer = self.ask(case)
         if answer is None:
             for choice in _choices(case):
@@ -450,7 +457,7 @@ class _Inquiry:
 
     def _rank(self, rivals: Sequence[Condition]) -> list[Condition]:
         """By cost, and by the passing cases on which each holds, although their data may have hidden a failure."""
-        columns = tabulate(self.hiding)
+        columns = tabulate(self.hiding, _names(rivals))
         doubts = [int(_truth(rival, columns, len(self.hiding)).sum()) for rival in rivals]
         ranked = sorted(zip(rivals, doubts, strict=True), key=lambda pair: pair[0].cost + _weigh(pair[1]))
         return [rival for rival, _ in ranked]
@@ -463,14 +470,14 @@ class _Inquiry:
         candidates = self._candidates(committee)
         if not candidates:
             return None
-        columns = tabulate(candidates)
+        columns = tabulate(candidates, {"activation", *_names(committee)})
         truths = {atom: atom.holds(columns) for rival in committee for atom in rival.atoms}
         weights = np.exp2([rivals[0].cost - rival.cost for rival in committee])
         held = [np.all([truths[atom] for atom in rival.atoms], axis=0) for rival in committee if rival.atoms]
         if len(committee) > 1:
             share = weights @ np.array(held) / weights.sum()
             dispute = share * (1.0 - share)
-            for index in np.argsort(-(dispute + 1e-3 * (columns["activation"] == "linear")), kind="stable"):
+            for index in _descending(dispute + 1e-3 * (columns["activation"] == "linear")):
                 if dispute[index] < DECIDED:
                     break
                 if self.relevant(candidates[index]):
@@ -478,24 +485,24 @@ class _Inquiry:
         return self._refuting(rivals[0], candidates, columns)
 
     def _refuting(self, best: Condition, candidates: Sequence[Case], columns: Columns) -> Case | None:
-        holds = np.array([atom.holds(columns) for atom in best.atoms]).reshape(len(best.atoms), len(candidates))
-        if self._positives(best) < _enough(best):
-            places = np.flatnonzero(holds.all(axis=0))
-            if (case := self._newest([candidates[i] for i in places], self.failing)) is not None:
-                return case
+        holds = np.ones((len(best.atoms), len(candidates)), np.bool_)
+        for row, atom in zip(holds, best.atoms, strict=True):
+            row[:] = atom.holds(columns)
+        inside = _chosen(candidates, holds.all(axis=0))
+        if self._positives(best) < _enough(best) and (case := self._newest(inside, self.failing)) is not None:
+            return case
         if sum(case in self.doubted for case in self.asked_failing) < EXCEPTIONS:
-            places = [i for i in np.flatnonzero(holds.all(axis=0)) if candidates[i] in self.doubted]
-            if (case := self._newest([candidates[i] for i in places], self.failing)) is not None:
+            doubted = [case for case in inside if case in self.doubted]
+            if (case := self._newest(doubted, self.failing)) is not None:
                 return case
         for index, atom in enumerate(best.atoms):
             near = _near_misses(best, atom, self.asked_passing)
             if len(near) < NEAR:
                 others = np.delete(holds, index, axis=0).all(axis=0)
-                places = np.flatnonzero(others & ~holds[index])
-                if (case := self._newest([candidates[i] for i in places], near)) is not None:
+                if (case := self._newest(_chosen(candidates, others & ~holds[index]), near)) is not None:
                     return case
         if best.atoms and not self._far_enough(best):
-            return self._newest([candidates[i] for i in np.flatnonzero(~holds.all(axis=0))], self.passing)
+            return self._newest(_chosen(candidates, np.logical_not(holds.all(axis=0))), self.passing)
         return None
 
     def _far_enough(self, best: Condition) -> bool:
@@ -506,12 +513,13 @@ class _Inquiry:
 
     def _newest(self, candidates: Sequence[Case], like: Sequence[Case]) -> Case | None:
         """The candidate that is least like known cases: of which most facts, then most pairs of facts, are new."""
-        seen = {pair for case in like for pair in _features(case)}
-        scores = [
-            sum(len(pair) == 2 for pair in _features(case) - seen) * 100 + len(_features(case) - seen)
-            for case in candidates
-        ]
-        for index in np.argsort(-np.array(scores), kind="stable"):
+        values = frozenset[Feature]().union(*map(_values, like))
+        new = [len(_values(case) - values) for case in candidates]
+        first = _descending(np.array(new))[:COMPARED]
+        pairs = frozenset[Feature]().union(*map(_pairs, like))
+        scores = [100 * new[index] + len(_pairs(candidates[index]) - pairs) for index in first]
+        candidates = [candidates[index] for index in first]
+        for index in _descending(np.array(scores)):
             if self.relevant(candidates[index]):
                 return candidates[index]
         return None
@@ -523,18 +531,25 @@ class _Inquiry:
     # Cases to ask for.
 
     def _candidates(self, committee: Sequence[Condition]) -> list[Case]:
-        """Cases that were not asked: alterations of known ones, several alterations in a row, and the pool."""
-        atoms = list(dict.fromkeys(atom for rival in committee[:30] for atom in rival.atoms))
+        """Cases that were not asked: alterations, made anew every few questions, and the pool."""
+        if self.asked >= self.renewal or committee[0] != self.altered_for:
+            self.alterations = self._alter(committee)
+            self.renewal, self.altered_for = self.asked + RENEWED, committee[0]
+        fresh = [case for case in self.alterations if self._askable(case)]
+        return [*fresh, *(filter(self._answerable, self.drawn) if self.refused else self.drawn)]
+
+    def _alter(self, committee: Sequence[Condition]) -> list[Case]:
+        """Known cases with one fact changed, on either side of the atoms in question first, or several in a row."""
+        atoms = list(dict.fromkeys(atom for rival in committee[:12] for atom in rival.atoms))
         small = sorted(self.failing, key=_work)
-        bases = [*small[:2], *self.random.sample(small, min(3, len(small)))]
-        bases += self.random.sample(self.passing, min(2, len(self.passing)))
+        bases = [small[0], *self.random.sample(small, min(2, len(small)))]
+        bases += self.random.sample(self.passing, min(1, len(self.passing)))
         found: list[Case] = []
         for base in dict.fromkeys(bases):
             found += _targeted(base, atoms)
             found += self._variations_of(base)
         found += [self._stray(self.random.choice(small)) for _ in range(STRAYS)]
-        fresh = [case for case in dict.fromkeys(found) if self._askable(case)]
-        return [*fresh, *(case for case in self.drawn if case not in self.known and self._answerable(case))]
+        return list(dict.fromkeys(found))
 
     def _variations_of(self, base: Case) -> list[Case]:
         if base not in self.variations:
@@ -561,18 +576,39 @@ class _Inquiry:
         return replace(case, data=Data(self.recipe or case.data.recipe, (case.data.seed + step) % 2**64))
 
     def _askable(self, case: Case) -> bool:
-        return case not in self.known and _work(case) <= self.work and _can_show(case) and self._answerable(case)
+        if case in self.known:
+            return False
+        known = facts(case)
+        small = int(known["elements"]) * int(known["taps"]) <= self.work
+        return small and _can_show(case, known) and self._answerable(case)
 
     def _answerable(self, case: Case) -> bool:
         """Whether the target is not known to give no answer to such a case."""
-        return not self.refused or not any(
-            self.refused.get(choice, 0) > 1 and choice not in self.answered for choice in _choices(case)
-        )
+        unanswered = {choice for choice, times in self.refused.items() if times > 1} - self.answered
+        return not unanswered or unanswered.isdisjoint(_choices(case))
+
+
+def _names(conditions: Iterable[Condition]) -> set[str]:
+    """The facts that conditions speak of."""
+    atoms = {atom for condition in conditions for atom in condition.atoms}
+    return {atom.left for atom in atoms} | {str(atom.right) for atom in atoms if atom.crossed}
 
 
 def _truth(condition: Condition, columns: Columns, count: int) -> NDArray[np.bool_]:
     """Whether the condition holds, for each of `count` cases."""
-    return np.logical_and.reduce([np.ones(count, np.bool_), *(atom.holds(columns) for atom in condition.atoms)])
+    truth = np.ones(count, np.bool_)
+    for atom in condition.atoms:
+        truth &= atom.holds(columns)
+    return truth
+
+
+def _descending(scores: NDArray[Any]) -> list[int]:
+    """The places of the scores, the highest first."""
+    return [int(place) for place in np.argsort(-scores, kind="stable")]
+
+
+def _chosen(cases: Sequence[Case], where: Any) -> list[Case]:
+    return [case for case, chosen in zip(cases, where, strict=True) if chosen]
 
 
 def _targeted(case: Case, atoms: Iterable[Atom]) -> list[Case]:
@@ -614,11 +650,20 @@ def _enough(condition: Condition) -> int:
 
 
 @functools.lru_cache(maxsize=1 << 13)
-def _features(case: Case) -> frozenset[tuple[object, ...]]:
-    """The values of its facts, and pairs of them, sizes above three taken together."""
+def _values(case: Case) -> frozenset[Feature]:
+    """The values of its facts, sizes above three taken together."""
     known = facts(case)
-    rough = [(name, min(value, 4) if isinstance(value := known[name], int) else value) for name in PAIRED]
-    return frozenset({*((name, known[name]) for name in VARIED), *(a + b for a, b in itertools.combinations(rough, 2))})
+    return frozenset((name, _rough(known[name])) for name in VARIED)
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _pairs(case: Case) -> frozenset[Feature]:
+    known = facts(case)
+    return frozenset(itertools.combinations(((name, _rough(known[name])) for name in PAIRED), 2))
+
+
+def _rough(value: Fact) -> Fact:
+    return min(value, 4) if isinstance(value, int) else value
 
 
 def _weigh(doubts: int) -> float:
@@ -631,12 +676,11 @@ def _choices(case: Case) -> set[tuple[str, Fact]]:
     return {("strides with dilation", both), *((name, known[name]) for name in (*CHOICES[:-1], "use_bias"))}
 
 
-def _can_show(case: Case) -> bool:
-    """Whether the output has elements that could be wrong: softmax over one element is one whatever comes."""
-    known = facts(case)
+def _can_show(case: Case, known: Mapping[str, Fact]) -> bool:
+    """Whether the output could be wrong: softmax over one element is one whatever comes, zeros are zeros."""
     last = known["output_channels"] if case.config.channels_last else known["output_width"]
     hidden = case.config.activation == "softmax" and last == 1
-    return known["elements"] != 0 and case.data.recipe != "zeros" and not hidden
+    return known["elements"] != 0 and known["taps_reaching_input"] != 0 and case.data.recipe != "zeros" and not hidden
 
 
 def _work(case: Case) -> int:

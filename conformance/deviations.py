@@ -478,9 +478,19 @@ def _tf32(array: Array) -> Array:
     return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32).astype(np.float64)
 
 
-def _eight_bits(kernel: Array) -> Array:
-    scale = np.abs(kernel).max(initial=0.0) / 127.0
-    return np.round(kernel / scale) * scale if scale > 0 else kernel
+def _eight_bits(kernel: Array, dtype: type[np.floating[Any]]) -> Array:
+    """The nearest multiples of a 127th of the largest weight, in the arithmetic that decides between two."""
+    narrow = kernel.astype(dtype)
+    scale = np.abs(narrow).max(initial=0) / dtype(127)
+    return (np.round(narrow / scale) * scale).astype(np.float64) if scale > 0 else kernel
+
+
+def _eight_bits_in_single(kernel: Array) -> Array:
+    return _eight_bits(kernel, np.float32)
+
+
+def _eight_bits_in_double(kernel: Array) -> Array:
+    return _eight_bits(kernel, np.float64)
 
 
 NARROW: tuple[tuple[str, Callable[[Array], Array]], ...] = (
@@ -511,7 +521,7 @@ def _rounded_bias(narrow: Callable[[Array], Array]) -> Change:
 
 
 def _quantised(m: Map, config: LayerConfig) -> Map:
-    return replace(m, quantise=_eight_bits)
+    return replace(m, quantise=_eight_bits_in_double if config.dtype == "float64" else _eight_bits_in_single)
 
 
 def _doubled(m: Map, config: LayerConfig) -> Map:

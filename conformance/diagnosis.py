@@ -13,8 +13,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from depthwise_conformance.case import Case, Data
-from depthwise_conformance.checks import GRADIENT_CHECKS, METAMORPHIC_CHECK, OUTPUT_CHECK, PARTS, SPECIAL_CHECK
+from depthwise_conformance.checks import (
+    GRADIENT_CHECKS,
+    METAMORPHIC_CHECK,
+    OUTPUT_CHECK,
+    PARTS,
+    PURITY_CHECK,
+    REMEMBERS,
+    SPECIAL_CHECK,
+    STALE,
+)
 from depthwise_conformance.conditions import Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.deviations import BY_NAME
 from depthwise_conformance.explaining import Cause, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.judging import expect, in_units
 from depthwise_conformance.metamorphic import choose
@@ -27,15 +37,24 @@ QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may c
 SEPARATED = 12  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
+WRONG = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE)
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
     OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
     **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
 }
+# What a stale result makes of the argument that was altered last.
+STALE_CAUSES = {
+    "altered x": "stale input",
+    "altered kernel": "stale kernel",
+    "altered bias": "stale bias",
+    "altered gradients": "stale gradients",
+}
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
-ASKED = 10  # of their cases, with ordinary numbers
+AFRESH = 3  # cases that are asked of a process with no memories
+ASKED = 5  # of their cases, with ordinary numbers
 WHEREVER = "wherever it makes a difference"
 
 Examine = Callable[[Case, str], Examined]
@@ -51,9 +70,14 @@ class Distinct:
     cause: str = ""
     condition: str = ""
     place: str = ""
-    total: Condition | None = None  # the condition, where every case fails that fulfils it
+    fulfilled: Condition | None = None  # what `condition` says
+    total: bool = False  # whether every case fails that fulfils it, not only those where the cause makes a difference
     notes: list[str] = field(default_factory=list)
     shown_by: dict[str, int] = field(default_factory=dict)
+
+    def holds(self, case: Case) -> bool:
+        """Whether the condition, if there is one, holds on a case."""
+        return self.fulfilled is None or self.fulfilled.holds(case)
 
     @property
     def checks(self) -> set[str]:
@@ -62,16 +86,21 @@ class Distinct:
 
 
 class Diagnosis:
-    """Diagnoses one target. `examine` asks it for a case; `pool` has cases to ask for; `seconds` are for all of it."""
+    """Diagnoses one target. `examine` asks it for a case, `afresh` a process that was asked nothing before.
 
-    def __init__(self, examine: Examine, pool: Sequence[Case], seconds: float) -> None:
-        self._examine, self._pool = examine, pool
+    `pool` has cases to ask for; `seconds` are for all of it.
+    """
+
+    def __init__(self, examine: Examine, afresh: Examine, pool: Sequence[Case], seconds: float) -> None:
+        self._examine, self._afresh, self._pool = examine, afresh, pool
         self._deadline = time.monotonic() + seconds
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
         """What the target's tallies, by check, come down to."""
         found: list[Distinct] = []
-        for check in (check for check in CHECKS if check in tallies):
+        for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
+            if check == PURITY_CHECK and any(one.check == check for one in found):
+                continue  # comes first: what is remembered makes other results wrong
             groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
                 home = next((one for one in found if self._shows_again(one, check, key, group)), None)
@@ -92,6 +121,10 @@ class Diagnosis:
         suspects = self._causes(check, key, group, tally)
         if len(suspects) == 1 and not suspects[0].ids:
             whole.cause = suspects[0].name
+        if key.signature.startswith(STALE):
+            whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
+        elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
+            whole.key = Key(Verdict.WRONG_VALUE, "")
         self._find_condition(whole, tally)
         if whole.cause or whole.condition or not suspects:
             yield whole
@@ -111,27 +144,45 @@ class Diagnosis:
         """Whether a group of failing cases is another sight of a discrepancy already told."""
         if key.signature and key == one.key and check != one.check:
             return True
+        if one.check == PURITY_CHECK:
+            return self._is_remembered(one, check, key, group)
         if one.key.verdict not in VALUES or (check != one.check and check not in FOLLOWING.get(one.check, ())):
             return False
-        if check == one.check and key.verdict is one.key.verdict is Verdict.IMPRECISE:
-            return _dtype(key) == _dtype(one.key)
+        if check == one.check and key.verdict is Verdict.IMPRECISE:
+            if one.key.verdict is Verdict.IMPRECISE:
+                return _dtype(key) == _dtype(one.key)
+            # Whole numbers leave narrower arithmetic no excuse.
+            whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
+            if not self._late() and all(self._fails(one, case) for case in whole):
+                return True
         failed = {failure.case.id for failure in one.group.failures}
         cases = [case for case in group.cases if case.id not in failed]
-        if not cases or (one.total is not None and all(one.total.holds(case) for case in cases)):
+        if not cases or (one.total and all(one.holds(case) for case in cases)):
             return True
         if check == one.check and one.cause:
-            return all(reproduces(one.cause, _sample(check, exhibit, True)) for exhibit in group.exhibits.values())
+            return all(reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values())
         return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
+
+    def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
+        """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
+        if check == PURITY_CHECK:
+            return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
+        stateful = one.key.signature.startswith(STALE) or one.key.signature == REMEMBERS
+        if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self._late():
+            return False
+        if check == METAMORPHIC_CHECK:
+            return True  # which makes several calls itself
+        found = [self._afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
+        return bool(found) and all(judgement and judgement.verdict is Verdict.PASS for judgement in found)
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
         calls = _related(case) if check == METAMORPHIC_CHECK else [case]
-        ordinary = (replace(call, data=Data("uniform", case.data.seed)) for call in calls)
-        return not self._late() and any(self._fails(one, call) for call in ordinary)
+        return not self._late() and any(self._fails(one, _ordinary(call)) for call in calls)
 
     def _fails(self, one: Distinct, case: Case) -> bool:
         judgement = self._examine(case, one.check).judgement(one.check)
-        return judgement is not None and judgement.verdict in VALUES
+        return judgement is not None and judgement.verdict in WRONG
 
     # What.
 
@@ -140,8 +191,8 @@ class Diagnosis:
         if PARTS.get(check) is None or key.verdict not in VALUES or self._late():
             return []
         exhibits = list(group.exhibits.items())
-        samples = [_sample(check, exhibit, True) for _, exhibit in exhibits]
-        samples += [_sample(check, exhibit, False) for exhibit in tally.exhibits]
+        samples = [evidence(check, exhibit, True) for _, exhibit in exhibits]
+        samples += [evidence(check, exhibit, False) for exhibit in tally.exhibits]
         explanation = explain(samples)
         if explanation is None:
             return []
@@ -162,7 +213,7 @@ class Diagnosis:
             exhibit = None if self._late() else self._examine(case, check).exhibit(check)
             if exhibit is None:
                 return ""
-            sample = _sample(check, exhibit, True)
+            sample = evidence(check, exhibit, True)
             left = [name for name in names if reproduces(name, sample)]
             if len(left) in (0, len(names)):
                 return ""
@@ -174,24 +225,21 @@ class Diagnosis:
     def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
         if not distinct.group.cases or self._late():
             return
-        if not distinct.cause:
+        if not distinct.cause or distinct.check not in PARTS:
             self._conclude(distinct, self._narrow(distinct, tally))
             return
         part = PARTS[distinct.check]
 
-        def makes_a_difference(case: Case) -> bool:
-            return deviates(distinct.cause, case, part)
-
-        finding = self._narrow(distinct, tally, makes_a_difference)
+        finding = self._narrow(distinct, tally, lambda case: deviates(distinct.cause, case, part))
         if finding.condition is None or finding.condition.atoms or not finding.confirmed:
             self._conclude(distinct, finding)
             return
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
         distinct.condition = WHEREVER
         known = [*distinct.group.cases, *tally.passed, *self._pool]
-        plain = simplest(*_parted(known, makes_a_difference))
+        plain = simplest(*_parted(known, lambda case: deviates(distinct.cause, _ordinary(case), part)))
         if plain and plain[0].cost <= PLAIN:
-            distinct.condition, distinct.total = str(plain[0]), plain[0]
+            distinct.condition, distinct.fulfilled, distinct.total = str(plain[0]), plain[0], True
 
     def _narrow(self, distinct: Distinct, tally: Tally, relevant: Callable[[Case], bool] | None = None) -> Finding:
         group, check = distinct.group, distinct.check
@@ -207,8 +255,8 @@ class Diagnosis:
         if finding.condition is None:
             return
         if finding.confirmed:
-            distinct.condition = str(finding.condition)
-            distinct.total = None if distinct.cause else finding.condition
+            distinct.condition, distinct.fulfilled = str(finding.condition), finding.condition
+            distinct.total = not distinct.cause
         else:
             fitting = [str(finding.condition), *finding.rivals]
             distinct.notes.append(f"conditions that fit, not told apart by {finding.asked} further cases: ")
@@ -224,6 +272,15 @@ class _Suspect:
 
     name: str
     ids: tuple[str, ...] = ()
+
+
+def _ordinary(case: Case) -> Case:
+    """The case with numbers that hide nothing."""
+    return replace(case, data=Data("uniform", case.data.seed))
+
+
+def _is_accuracy(cause: str) -> bool:
+    return all(BY_NAME[name].kind == "accuracy" for name in cause.split(" + "))
 
 
 def _related(case: Case) -> list[Case]:
@@ -247,7 +304,8 @@ def _join(home: Distinct, check: str, group: Group) -> None:
         home.shown_by[check] = home.shown_by.get(check, 0) + group.failing
 
 
-def _sample(check: str, exhibit: Exhibit, failing: bool) -> Sample:
+def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:
+    """An array as `explaining` wants it."""
     expectation, part = exhibit.expectation, PARTS[check]
     config, arrays = expectation.case.config, expectation.arrays
     return Sample(config, arrays, part, exhibit.observed, failing, expectation.part(part))
@@ -264,9 +322,9 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         return None
     if judgement.verdict is Verdict.PASS:
         return False
-    if distinct.cause and not (strictly and judgement.verdict is not distinct.key.verdict):
+    if distinct.cause and distinct.check in PARTS and not (strictly and judgement.verdict is not distinct.key.verdict):
         exhibit = examined.exhibit(distinct.check)
-        return exhibit is not None and reproduces(distinct.cause, _sample(distinct.check, exhibit, True))
+        return exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
     if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
         return True
     return True if Key(judgement.verdict, judgement.signature) == distinct.key else None

@@ -107,11 +107,21 @@ class Engine:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
         seconds = self.options.diagnosis_seconds if target.status == "judged" else 0.0
         try:
-            found = Diagnosis(partial(self.examine, target), pool, seconds).distinguish(tallies)
+            found = self._diagnosis(target, pool, seconds).distinguish(tallies)
         except WorkerBrokenError as error:
             target.status, target.message = "broken", str(error)
-            found = Diagnosis(partial(self.examine, target), (), 0.0).distinguish(tallies)
+            found = self._diagnosis(target, (), 0.0).distinguish(tallies)
         self.distinct[target.name] = found
+
+    def _diagnosis(self, target: Target, pool: Sequence[Case], seconds: float) -> Diagnosis:
+        def afresh(case: Case, check: str) -> Examined:
+            worker = Worker(target.worker.launch, target.worker.timeout)
+            try:
+                return self.examine(replace(target, worker=worker), case, check)
+            finally:
+                worker.close()
+
+        return Diagnosis(partial(self.examine, target), afresh, pool, seconds)
 
     def planned(self, checks: Collection[str]) -> int:
         """The number of cases that `evaluate` judges on each target."""

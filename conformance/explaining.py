@@ -19,7 +19,7 @@ from depthwise_conformance.deviations import BY_NAME, DEVIATIONS, Deviation
 from depthwise_conformance.judging import expect
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
 
-SEARCHED = 8  # failing samples on which every deviation is tried; on the others, those that explain one of these
+SEARCHED = 8  # failing samples on which every deviation is tried, unless one explains all
 EVIDENCE = (0, 6, 12)  # distinct wrong numbers that one deviation, or a pair, has to predict: as many may be chance
 SUBSET = 3  # failing samples that make a partial cause
 ROUGHLY = 0.1  # of the largest number observed: who is further off need not be looked at closely
@@ -86,10 +86,10 @@ class Explanation:
 def explain(samples: Sequence[Sample], seconds: float = 2.0) -> Explanation | None:
     """What explains the failing samples; None where nothing of the library does, or the data cannot tell.
 
-    Samples whose arguments or results are not all finite are left out.
+    Left out are samples whose arguments are not all finite, and failing ones that no single element shows.
     """
     deadline = time.monotonic() + seconds
-    views = [_View(i, sample) for i, sample in enumerate(samples) if _usable(sample)]
+    views = [_View(i, sample) for i, sample in enumerate(samples) if _usable(sample) and _shows(sample)]
     failing = sorted((view for view in views if view.sample.failing), key=lambda view: view.work)
     passing = sorted((view for view in views if not view.sample.failing), key=lambda view: view.work)
     if not failing:
@@ -174,6 +174,15 @@ def _usable(sample: Sample) -> bool:
     return known and all(bool(np.isfinite(np.asarray(array, np.float64)).all()) for array in arguments)
 
 
+def _shows(sample: Sample) -> bool:
+    expected = sample.expected
+    if not sample.failing or sample.observed.shape != expected.value.shape:
+        return True
+    with np.errstate(invalid="ignore"):
+        within = np.abs(np.asarray(sample.observed, np.float64) - expected.value) <= expected.bound
+    return not bool((within | np.isinf(expected.bound)).all())
+
+
 class _View:
     """A sample, made ready."""
 
@@ -214,12 +223,15 @@ class _View:
                 return -1
             found = predict(program, sample.arrays, sample.part, self.dtype)
             assert found is not None
-            if not ((np.abs(found.value - seen) <= found.bound) | np.isinf(found.bound)).all():
+            open_to_all = np.isinf(found.bound)
+            if seen.shape == expected.value.shape:
+                open_to_all |= np.isinf(expected.bound)
+            if not ((np.abs(found.value - seen) <= found.bound) | open_to_all).all():
                 return -1
             if seen.shape != expected.value.shape:
                 return _distinct(found.value[np.abs(found.value) > found.bound])
             off = np.abs(found.value - expected.value)
-            if not (off > expected.bound).any():
+            if not (off + found.bound > expected.bound).any():
                 return -1
             if not (np.abs(found.value) > found.bound).any() and not _leaves_zeros(program, sample.part):
                 return 0  # nothing but zeros, which many a fault may give
@@ -254,18 +266,32 @@ class _Search:
         self.failing, self.deadline = failing, deadline
         self.table: dict[tuple[str, ...], dict[int, int]] = {}
         self.late = False
+        self._tried: set[tuple[tuple[str, ...], int]] = set()
         self._unexplained: _View | None = None
 
     def singles(self, deadline: float) -> None:
-        """Every deviation on the smallest samples, and those that explain one of them on the others."""
-        for n, view in enumerate(self.failing):
-            late = time.monotonic() > deadline
-            self.late |= late and n < SEARCHED
-            everything = n == 0 or (n < SEARCHED and not late)
-            tried = DEVIATIONS if everything else [BY_NAME[names[0]] for names in self.table]
-            explained = [self._try((d,), view) for d in tried if view.sample.part in d.parts]
-            if everything and not any(explained) and self._unexplained is None:
-                self._unexplained = view
+        """Every deviation on the smallest sample; where none explains all, every one on some more."""
+        self._unexplained = self._everything(self.failing[0])
+        self._follow_up()
+        if self.covering(1):
+            return
+        for view in self.failing[1:SEARCHED]:
+            if time.monotonic() > deadline:
+                self.late = True
+                break
+            self._unexplained = self._everything(view) or self._unexplained
+        self._follow_up()
+
+    def _everything(self, view: _View) -> _View | None:
+        """Tries every deviation alone; gives the sample back where none explains it."""
+        explained = [self._try((d,), view) for d in DEVIATIONS if view.sample.part in d.parts]
+        return None if any(explained) else view
+
+    def _follow_up(self) -> None:
+        """Tries on every sample the deviations that explain one."""
+        for (name,) in list(self.table):
+            for view in self.failing:
+                self._try((BY_NAME[name],), view)
 
     def pairs(self) -> None:
         """Two deviations of different kinds on a sample that none alone explains; those that do on the others."""
@@ -296,10 +322,13 @@ class _Search:
         return [names for names in found if sum(self.table[names].values()) >= EVIDENCE[1]]
 
     def _try(self, deviations: tuple[Deviation, ...], view: _View) -> bool:
-        evidence = view.evidence(deviations)
-        if evidence >= 0:
-            self.table.setdefault(tuple(d.name for d in deviations), {})[view.position] = evidence
-        return evidence >= 0
+        names = tuple(d.name for d in deviations)
+        if (names, view.position) not in self._tried:
+            self._tried.add((names, view.position))
+            evidence = view.evidence(deviations)
+            if evidence >= 0:
+                self.table.setdefault(names, {})[view.position] = evidence
+        return view.position in self.table.get(names, {})
 
 
 def _contradicted(names: tuple[str, ...], explained: dict[int, int], passing: Sequence[_View]) -> Cause:

@@ -39,6 +39,7 @@ def facts(case: Case) -> Mapping[str, Fact]:
         "depth_multiplier": config.depth_multiplier,
         "output_channels": channels * config.depth_multiplier,
         "taps": rows.kernel * columns.kernel,
+        "taps_reaching_input": _reaching(rows) * _reaching(columns),
         "input_pixels": height * width,
         "output_pixels": rows.output * columns.output,
         "elements": batch * rows.output * columns.output * channels * config.depth_multiplier,
@@ -73,7 +74,8 @@ def altered(case: Case, fact: str, value: Fact) -> Case:
     if fact == "recipe":
         return dataclasses.replace(case, data=dataclasses.replace(case.data, recipe=str(value)))
     if fact in ARGUMENTS:
-        config = dataclasses.replace(config, **{fact: None if value == "linear" else value})
+        changes: dict[str, Any] = {fact: None if value == "linear" else value}
+        config = dataclasses.replace(config, **changes)
     elif fact == "data_format":
         config = dataclasses.replace(config, data_format=str(value))
     elif fact in PAIRS:
@@ -107,6 +109,14 @@ def _along(axis: Axis, padding: str) -> dict[str, int]:
         "remainder": axis.input % axis.stride,
         "leftover": (axis.input - axis.span) % axis.stride if padding == "valid" else 0,
     }
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _reaching(axis: Axis) -> int:
+    """How many taps of the kernel see the input in at least one window; the others see only zeros."""
+    firsts = (tap * axis.dilation - axis.before for tap in range(axis.kernel))  # what each sees in the first window
+    steps = ((max(-(first // axis.stride), 0), first) for first in firsts)
+    return sum(step < axis.output and first + step * axis.stride < axis.input for step, first in steps)
 
 
 def _with_pair(config: LayerConfig, stem: str, pair: tuple[int, int]) -> LayerConfig:

@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
-from depthwise_conformance.data import SPECIAL, Arrays, format_name, numpy_dtype
-from depthwise_conformance.judging import SHOWN, AnyArray, Expectation, Floats, Judgement, in_units
+from depthwise_conformance.data import SPECIAL, Arrays, format_name
+from depthwise_conformance.judging import SHOWN, AnyArray, Expectation, Floats, Judgement, in_units, judge_values
 from depthwise_conformance.reference import (
-    Arithmetic,
     Bounded,
     Evaluation,
     LayerConfig,
-    narrower_arithmetics,
     output_shape,
     split_shape,
 )
@@ -60,28 +58,28 @@ class Relation(ABC):
         return output
 
     def judge(self, expectation: Expectation, output: AnyArray, further: Outputs) -> Judgement | None:
-        """Whether the answers agree; None where one of them has a wrong shape or dtype, which other checks tell."""
+        """Whether the answers agree; None where one of them has a wrong shape or dtype, which other checks tell.
+
+        Where they do not, the reference says whether that is a matter of arithmetic: each answer right or imprecise.
+        """
         case, calls = expectation.case, (expectation, *self.calls(expectation))
         answers = (output, *further)
         if not all(_is_sound(call, answer) for call, answer in zip(calls, answers, strict=True)):
             return None
         values = self.seen(case, output.astype(np.float64))
-        joined = self.join(case, [array.astype(np.float64) for array in further])
-
-        def errors_under(arithmetic: Arithmetic, exact: bool) -> Floats:
-            return _errors(values, joined, sum(_rounding(call, arithmetic, exact) for call in calls))
-
-        errors = errors_under(expectation.arithmetic, True)
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            joined = self.join(case, [array.astype(np.float64) for array in further])
+        errors = _errors(values, joined, sum(_rounding(call, exact=True) for call in calls))
         worst = float(errors.max(initial=0.0))
         if worst <= 1.0:
             return Judgement(Verdict.PASS, worst)
         detail = self._tell(values, joined, errors)
-        if errors_under(expectation.arithmetic, False).max() <= 1.0:
+        if _errors(values, joined, sum(_rounding(call, exact=False) for call in calls)).max() <= 1.0:
             return Judgement(Verdict.IMPRECISE, worst, f"{self.name}: {INEXACT}", f"{INEXACT}\n{detail}")
-        for arithmetic in narrower_arithmetics(case.dtype):
-            if _are_held(answers, arithmetic) and errors_under(arithmetic, True).max() <= 1.0:
-                signature = f"{self.name}: {case.dtype}: {arithmetic.name}"
-                return Judgement(Verdict.IMPRECISE, worst, signature, f"explained by {arithmetic.name}\n{detail}")
+        told = [judge_values(answer, call, "output") for call, answer in zip(calls, answers, strict=True)]
+        reasons = [judgement.signature for judgement in told if judgement.verdict is Verdict.IMPRECISE]
+        if reasons and all(judgement.verdict in (Verdict.PASS, Verdict.IMPRECISE) for judgement in told):
+            return Judgement(Verdict.IMPRECISE, worst, f"{self.name}: {reasons[0]}", f"{reasons[0]}\n{detail}")
         return Judgement(Verdict.WRONG_VALUE, worst, self.name, detail)
 
     def _tell(self, values: Floats, joined: Floats, errors: Floats) -> str:
@@ -392,7 +390,7 @@ def _is_sound(expectation: Expectation, output: AnyArray) -> bool:
     return output.shape == output_shape(case.config, case.input_shape) and format_name(output.dtype) == case.dtype
 
 
-def _rounding(call: Expectation, arithmetic: Arithmetic, exact: bool) -> float:
+def _rounding(call: Expectation, exact: bool) -> float:
     """The bound of an element that sums up products of the largest factors in the call.
 
     It is that of a single window of such factors. Softmax has as many equal ones in a row as there are in the output;
@@ -404,7 +402,7 @@ def _rounding(call: Expectation, arithmetic: Arithmetic, exact: bool) -> float:
     x = np.full((1, *config.kernel_size, 1), _largest(a.x, exact))
     kernel = np.full((*config.kernel_size, 1, row), _largest(a.kernel, exact))
     bias = None if a.bias is None else np.full(row, _largest(a.bias, exact))
-    return row * float(Evaluation(window, x, kernel, bias).output(arithmetic).bound.max())
+    return row * float(Evaluation(window, x, kernel, bias).output(call.arithmetic).bound.max())
 
 
 def _largest(array: AnyArray, exact: bool) -> float:
@@ -419,10 +417,3 @@ def _errors(values: Floats, joined: Floats, bound: float) -> Floats:
     errors = in_units(values, Bounded(joined, np.full_like(joined, bound)))
     errors[np.isnan(values) & np.isnan(joined)] = 0.0
     return errors
-
-
-def _are_held(arrays: Outputs, arithmetic: Arithmetic) -> bool:
-    """Whether the numbers are such as the arithmetic stores."""
-    dtype = numpy_dtype(arithmetic.storage)
-    with np.errstate(over="ignore"):
-        return all(bool(np.all(array == array.astype(dtype))) for array in arrays)

@@ -136,11 +136,11 @@ def _places(observation: Observation, wrong: Mask) -> dict[str, Mask]:
     if "row" in axes:
         found |= _on_both(found["first row"], found["last row"], found["first column"], found["last column"])
     if observation.part == "kernel":
-        rows, columns = (np.abs(np.arange(size) - (size - 1) / 2) < 1 for size in wrong.shape[:2])
+        rows, columns = (np.asarray(np.abs(np.arange(size) - (size - 1) / 2) < 1) for size in wrong.shape[:2])
         found["centre"] = (rows[:, None] & columns)[:, :, None, None]
     for axis, word in enumerate(axes):
         others = tuple(other for other in range(len(axes)) if other != axis)
-        hit = wrong.any(axis=others, keepdims=True)
+        hit: Mask = np.asarray(wrong.any(axis=others, keepdims=True))
         if hit.sum() == 1:
             found[f"one {word}"] = hit
     return found

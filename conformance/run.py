@@ -211,12 +211,17 @@ def clear_folder(out: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def tell(found: Discrepancy) -> str:
-    """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it."""
+def tell(found: Discrepancy, check: str) -> str:
+    """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it.
+
+    In short for a check that is not the discrepancy's own, but shows it too.
+    """
+    if check != found.check:
+        return visible(f"{found.target}: {check} fails with {found.check}, discrepancy {found.id}, which see")
     software = f" ({found.versions})" if found.versions else ""
     cases = f"{found.failing} of {found.failing + found.passing} judged cases"
     worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
-    lines = [f"{found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
+    lines = [f"{found.id}  {found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
     for name in ("signature", "cause", "condition", "place"):
         if value := getattr(found, name):
             lines.append(f"  {name}: {value}")

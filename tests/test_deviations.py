@@ -35,6 +35,9 @@ JUDGED = [fault for fault in FAULTS if fault.check in DIAGNOSED and fault not in
 AT_TIMES: dict[str, tuple[str, ...]] = {
     "SamePaddingHalfKernelTimesDilation": ("same padding of half the kernel",),
     "SamePaddingNegative": ("same padding below zero", "one position late"),
+    "DilationIgnoredForTwoTaps": ("dilation",),
+    "PlanCachedWithoutDilation": ("dilation",),
+    "KernelLargerThanInputLosesTaps": ("last row of taps lost", "sums: all zero"),
     "Float16ProductsOfManyChannels": ("float16 weights", "TF32 weights", "float16 inputs", "TF32 inputs"),
 }
 # Faults that few drawn cases show: arguments and sizes that do.
@@ -218,8 +221,8 @@ def page() -> str:
         "# What a wrong result may be",
         "",
         "What a wrong result is compared with, by the names that reports use. A deviation is named where it gives",
-        "every wrong result of a target, within rounding, or all that a condition selects; two of different kinds may be",
-        "named together. What changes the forward pass changes the gradients with it, as where they are taken by",
+        "every wrong result of a target, within rounding, or all that a condition selects; two of different kinds may",
+        "be named together. What changes the forward pass changes the gradients with it, as where they are taken by",
         "differentiation. Under 'alone in' are the gradients in which the same may be wrong by itself; that is told as",
         "'kernel flipped (input gradient)', for example.",
     ]

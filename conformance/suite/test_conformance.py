@@ -12,4 +12,4 @@ def test_conformance(conformance_run: ConformanceRun, target: str, check: str) -
     except NothingJudged as reason:
         pytest.skip(str(reason))
     if discrepancies:
-        pytest.fail("\n\n".join(tell(found) for found in discrepancies), pytrace=False)
+        pytest.fail("\n\n".join(tell(found, check) for found in discrepancies), pytrace=False)
