@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.facts import AXES, Fact, altered, facts
+from depthwise_conformance.reference.activations import ACTIVATIONS
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -287,6 +288,7 @@ def _smallest(name: str) -> int:
 
 POSITIVES, MORE = 12, 4  # failures among the cases asked that confirm: where it holds, for each atom beyond one
 NEAR, FAR = 3, 10  # passes that confirm: where one atom does not hold (for each), and beside these
+TRIES = 2  # questions by which each value of a choice may show that it fails too
 EXCEPTIONS = 4  # failures that confirm: of passing cases on which it holds, asked again with other data
 MARGIN = 4.0  # conditions so much dearer than the simplest are no longer reckoned with
 DECIDED = 0.02  # of the weight of all conditions: a case on which no more disagree is not worth asking
@@ -308,6 +310,10 @@ VALUES: Mapping[str, tuple[Fact, ...]] = {
     **dict.fromkeys(("depth_multiplier", "batch"), (1, 2, 3)),
     "channels": (1, 2, 3, 4, 8, 9, 17),
     **dict.fromkeys(("output_height", "output_width"), (1, 2, 5)),
+}
+EVERY: Mapping[str, tuple[Fact, ...]] = {
+    **{name: VALUES[name] for name in ("padding", "data_format", "use_bias", "dtype")},
+    "activation": tuple(name for name in ACTIVATIONS if name is not None),
 }
 VARIED = (*CHOICES[:-1], "use_bias", *ARGUMENTS, *SIZES, "odd_zeros", "even_kernel", "remainder", "zeros")
 PAIRED = (*CHOICES[:-1], *ARGUMENTS, "channels", "output_height", "output_width", "odd_zeros", "remainder")
@@ -390,6 +396,7 @@ class _Inquiry:
         self.work = max(WORK, 2 * min(map(_work, self.failing)))
         self.variations: dict[Case, list[Case]] = {}
         self.alterations: list[Case] = []
+        self.tried: dict[tuple[str, Fact], int] = {}
         self.renewal, self.altered_for = 0, Condition()
         self.doubted = {again for case in self.hiding if self._askable(again := self._with_data(case, 1))}
         drawn = dict.fromkeys([*map(self._showing, self.pool), *self.doubted])
@@ -444,8 +451,11 @@ class _Inquiry:
     def _hidden(self, case: Case) -> bool:
         """Whether other data, or else no activation that cuts, make the case fail after all."""
         uncut = _all_altered(self._with_data(case, 1), [("activation", "linear")])
-        cut = case.config.activation in HIDING
-        for again in [self._with_data(case, 1), *([self._with_data(case, 2), *uncut] if cut else [])]:
+        cut = case.config.activation in HIDING and any(
+            known.config.activation == case.config.activation for known in self.failing
+        )  # one that was never seen to fail is not excused
+        twice = [self._with_data(case, 2)] if case.config.activation in HIDING else []
+        for again in [self._with_data(case, 1), *twice, *(uncut if cut else [])]:
             if again not in self.known and not self._over() and self._answer(again):
                 self._note_failure(again)
                 return True
@@ -491,6 +501,8 @@ class _Inquiry:
         inside = _chosen(candidates, holds.all(axis=0))
         if self._positives(best) < _enough(best) and (case := self._newest(inside, self.failing)) is not None:
             return case
+        if (case := self._untried(best)) is not None:
+            return case
         if sum(case in self.doubted for case in self.asked_failing) < EXCEPTIONS:
             doubted = [case for case in inside if case in self.doubted]
             if (case := self._newest(doubted, self.failing)) is not None:
@@ -503,6 +515,21 @@ class _Inquiry:
                     return case
         if best.atoms and not self._far_enough(best):
             return self._newest(_chosen(candidates, np.logical_not(holds.all(axis=0))), self.passing)
+        return None
+
+    def _untried(self, best: Condition) -> Case | None:
+        """A failing case with a choice changed to a value that was not yet seen to fail, where the condition holds."""
+        for name, values in EVERY.items():
+            for value in values:
+                if self.tried.get((name, value), 0) < TRIES and all(
+                    facts(case)[name] != value for case in self.failing
+                ):
+                    self.tried[name, value] = self.tried.get((name, value), 0) + 1
+                    sources = self.random.sample(self.failing, min(8, len(self.failing)))
+                    others = [other for case in sources for other in _all_altered(self._showing(case), [(name, value)])]
+                    for other in others:
+                        if best.holds(other) and self._askable(other) and self.relevant(other):
+                            return other
         return None
 
     def _far_enough(self, best: Condition) -> bool:

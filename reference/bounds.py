@@ -250,7 +250,10 @@ def _activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Boun
         bound = np.fmin(s * spread + roundoff * softmax_rounding(pre.value, s) + lost, 1.0)
         return Bounded(s, np.where(np.isinf(_largest_in_row(pre.bound)), np.inf, bound))
     y = activation.value(pre.value)
-    return Bounded(y, activation.lipschitz * pre.bound + roundoff * activation.rounding(pre.value, y))
+    bound = activation.lipschitz * pre.bound + roundoff * activation.rounding(pre.value, y)
+    if config.activation == "gelu":  # x * (1 + erf(...)) / 2 overflows before its half does
+        bound[2.0 * np.abs(pre.value) + bound > FORMATS[arithmetic.storage].largest] = np.inf
+    return Bounded(y, bound)
 
 
 def _largest_in_row(bound: Array) -> Array:

@@ -81,7 +81,9 @@ def test_a_fault_that_takes_its_process_along_is_caught(fault: type[Adapter], mo
 
 def test_a_fault_of_one_kind_of_case_does_not_end_the_run() -> None:
     fault = next(fault for fault in LETHAL if fault.__name__ == "AbortsOnWidthThirteen")
-    assert judge([fault], Options(examples=ALONE))[fault.name] == {fault.check}
+    found = judge([fault], Options(examples=ALONE))[fault.name]
+    assert fault.check in found
+    assert found <= {fault.check, "special_values"}  # which makes the same call
 
 
 @pytest.fixture(scope="module")
