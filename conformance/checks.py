@@ -59,6 +59,11 @@ def plan(expectation: Expectation, checks: Collection[str], thorough: bool = Fal
     return tuple(_steps(expectation, checks, thorough))
 
 
+def is_related(case: Case) -> bool:
+    """Whether a case is of the sample whose calls are compared with related ones."""
+    return _one_in(RELATED, case)
+
+
 def _one_in(count: int, case: Case) -> bool:
     """Whether a case belongs to a sample, by its id."""
     return int(case.id[:8], 16) % count == 0
@@ -177,7 +182,8 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) ->
         yield step("again", "forward", expectation)
         if gradients:  # after a forward pass on other arguments, which they must not remember
             yield step("altered gradients", "gradients", altered)
-    relation = choose(case) if METAMORPHIC_CHECK in checks and (thorough or _one_in(RELATED, case)) else None
+    related = METAMORPHIC_CHECK in checks and (thorough or is_related(case))
+    relation = choose(case) if related else None
     for number, related in enumerate(relation.calls(expectation) if relation else ()):
         yield Step(f"{RELATION}{number}", _call("forward", related, related.case.config.to_json()), related)
     if "shape_inference" in checks:

@@ -183,7 +183,8 @@ class Engine:
                 expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
         if judge.METAMORPHIC_CHECK in union and (os.cpu_count() or 1) > 1:
-            yield partial(self._compare_cores, [expect(case) for case in fixed_cases()[:ON_ONE_CORE]], selected)
+            others = [expect(case) for case in fixed_cases() if not judge.is_related(case)]
+            yield partial(self._compare_cores, others[:ON_ONE_CORE], selected)
 
     def _blocks(self) -> Iterator[tuple[int, Iterable[Case]]]:
         yield -1, catalogue(self.options.strength)
