@@ -25,10 +25,10 @@ from rich.table import Table
 
 from depthwise_conformance.case import Case
 from depthwise_conformance.checks import PARTS
-from depthwise_conformance.diagnosis import WHEREVER, Distinct, evidence, fails_alike
+from depthwise_conformance.diagnosis.diagnose import WHEREVER, Distinct, evidence, fails_alike, is_deviation
+from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.drawing import draw_block
 from depthwise_conformance.engine import Engine, Options
-from depthwise_conformance.explaining import deviates, reproduces
 from depthwise_conformance.reports.record import CHECKS, Record
 from depthwise_conformance.targets import Target, open_targets, requests
 
@@ -94,7 +94,7 @@ def _score_diagnosis(engine: Engine, target: Target, score: Score) -> None:
     main = max(own, key=lambda one: one.group.failing)
     score.found_cause, score.found_condition = main.cause, main.condition
     unseen = [case for case in draw_block(UNSEEN_SEED, HOLDOUT) if main.check in PARTS]
-    if main.cause and main.check in PARTS:
+    if is_deviation(main):
         score.cause_is = "right" if main.cause == score.cause or _cause_holds(engine, target, main, unseen) else "wrong"
     elif score.cause:
         score.cause_is = "missing"
@@ -117,7 +117,7 @@ def _cause_holds(engine: Engine, target: Target, one: Distinct, unseen: Sequence
 def _condition_holds(engine: Engine, target: Target, one: Distinct, unseen: Sequence[Case], score: Score) -> bool:
     belied = 0
     for case in unseen:
-        relevant = not one.cause or deviates(one.cause, case, PARTS[one.check])
+        relevant = not is_deviation(one) or deviates(one.cause, case, PARTS[one.check])
         fails = fails_alike(one, engine.examine(target, case, one.check))
         if fails is None or (not relevant and not fails):
             continue

@@ -13,7 +13,7 @@ from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
 from depthwise_conformance.case import Case, Refusal
-from depthwise_conformance.facts import Fact, altered, facts
+from depthwise_conformance.diagnosis.facts import Fact, altered, facts
 from depthwise_conformance.strategies import OUTSIDE, cases, refusals
 
 # What makes a case plainer, the plainest value first.

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.case import Case, Data
-from depthwise_conformance.conditions import Atom, Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.diagnosis.conditions import Atom, Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.diagnosis.facts import altered, facts
+from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.facts import altered, facts
 from depthwise_conformance.judging import expect, judge_values
-from depthwise_conformance.places import Observation, place
 from depthwise_conformance.reference import LayerConfig, output_shape
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.strategies import cases

@@ -16,10 +16,10 @@ from honest import Honest
 
 from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.case import Case, Data
-from depthwise_conformance.deviant import PARTS, honest, predict
-from depthwise_conformance.deviations import BY_NAME, DEVIATIONS
+from depthwise_conformance.diagnosis.deviant import PARTS, honest, predict
+from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS
+from depthwise_conformance.diagnosis.explaining import Explanation, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.explaining import Explanation, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.judging import Expectation, expect, judge_values
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case, Data
-from depthwise_conformance.facts import AXES, Fact, altered, facts
+from depthwise_conformance.diagnosis.facts import AXES, Fact, altered, facts
 from depthwise_conformance.reference.activations import ACTIVATIONS
 
 Columns = Mapping[str, NDArray[Any]]
@@ -387,7 +387,8 @@ class _Inquiry:
         recipes = {case.data.recipe for case in self.failing}
         self.recipe = next((name for name in ("uniform", "integers") if name in recipes), "")
         self.showing = SHOWING if recipes & set(SHOWING) else recipes
-        passed = [case for case in self.passing if _can_show(case, facts(case)) and self.relevant(case)]
+        self.empty = any(facts(case)["empty"] for case in self.failing)
+        passed = [case for case in self.passing if self._can_show(case) and self.relevant(case)]
         self.passing = [case for case in passed if self._shows(case)]
         self.hiding = [case for case in passed if not self._shows(case)]
         self.known |= {*self.failing, *self.passing}
@@ -607,7 +608,11 @@ class _Inquiry:
             return False
         known = facts(case)
         small = int(known["elements"]) * int(known["taps"]) <= self.work
-        return small and _can_show(case, known) and self._answerable(case)
+        return small and self._can_show(case) and self._answerable(case)
+
+    def _can_show(self, case: Case) -> bool:
+        """Whether the case could fail: one with an empty batch only where others of them do."""
+        return _can_show(case, facts(case)) or (self.empty and bool(facts(case)["empty"]))
 
     def _answerable(self, case: Case) -> bool:
         """Whether the target is not known to give no answer to such a case."""

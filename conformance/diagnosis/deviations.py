@@ -15,7 +15,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from depthwise_conformance.deviant import (
+from depthwise_conformance.diagnosis.deviant import (
     PARTS,
     Array,
     Back,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
 from depthwise_conformance.data import Arrays, format_name, make_arrays
-from depthwise_conformance.deviant import PARTS, Program, estimate, honest, predict
-from depthwise_conformance.deviations import BY_NAME, DEVIATIONS, Deviation
+from depthwise_conformance.diagnosis.deviant import PARTS, Program, estimate, honest, predict
+from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS, Deviation
 from depthwise_conformance.judging import expect
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
 

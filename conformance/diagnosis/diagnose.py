@@ -23,12 +23,12 @@ from depthwise_conformance.checks import (
     SPECIAL_CHECK,
     STALE,
 )
-from depthwise_conformance.conditions import Condition, Finding, Limit, narrow, simplest
-from depthwise_conformance.deviations import BY_NAME
-from depthwise_conformance.explaining import Cause, Sample, deviates, explain, reproduces, separates
+from depthwise_conformance.diagnosis.conditions import Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.diagnosis.deviations import BY_NAME
+from depthwise_conformance.diagnosis.explaining import Cause, Sample, deviates, explain, reproduces, separates
+from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.judging import expect, in_units
 from depthwise_conformance.metamorphic import choose
-from depthwise_conformance.places import Observation, place
 from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.tally import Examined, Exhibit, Group, Key, Tally
 
@@ -53,6 +53,7 @@ STALE_CAUSES = {
 }
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
+ACCUMULATION, REPEATED = " accumulation", 3  # an accumulator that explains so many cases is a cause
 AFRESH = 3  # cases that are asked of a process with no memories
 ASKED = 5  # of their cases, with ordinary numbers
 WHEREVER = "wherever it makes a difference"
@@ -125,6 +126,8 @@ class Diagnosis:
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
+        elif key.signature.endswith(ACCUMULATION) and group.failing >= REPEATED and not suspects:
+            whole.cause = key.signature.partition(": ")[2]
         self._find_condition(whole, tally)
         if whole.cause or whole.condition or not suspects:
             yield whole
@@ -159,7 +162,7 @@ class Diagnosis:
         cases = [case for case in group.cases if case.id not in failed]
         if not cases or (one.total and all(one.holds(case) for case in cases)):
             return True
-        if check == one.check and one.cause:
+        if check == one.check and is_deviation(one):
             return all(reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values())
         return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
 
@@ -225,7 +228,7 @@ class Diagnosis:
     def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
         if not distinct.group.cases or self._late():
             return
-        if not distinct.cause or distinct.check not in PARTS:
+        if not is_deviation(distinct):
             self._conclude(distinct, self._narrow(distinct, tally))
             return
         part = PARTS[distinct.check]
@@ -279,6 +282,11 @@ def _ordinary(case: Case) -> Case:
     return replace(case, data=Data("uniform", case.data.seed))
 
 
+def is_deviation(distinct: Distinct) -> bool:
+    """Whether the cause is one whose results can be computed."""
+    return distinct.check in PARTS and all(name in BY_NAME for name in distinct.cause.split(" + "))
+
+
 def _is_accuracy(cause: str) -> bool:
     return all(BY_NAME[name].kind == "accuracy" for name in cause.split(" + "))
 
@@ -322,9 +330,10 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         return None
     if judgement.verdict is Verdict.PASS:
         return False
-    if distinct.cause and distinct.check in PARTS and not (strictly and judgement.verdict is not distinct.key.verdict):
+    if is_deviation(distinct) and not (strictly and judgement.verdict is not distinct.key.verdict):
         exhibit = examined.exhibit(distinct.check)
-        return exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
+        explained = exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
+        return True if explained else None  # it may fail for two reasons at once
     if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
         return True
     return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
