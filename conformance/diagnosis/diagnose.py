@@ -37,7 +37,7 @@ QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may c
 SEPARATED = 12  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
-WRONG = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE)
+WITHOUT_RESULT = (Verdict.REFUSED, Verdict.CRASHED, Verdict.TIMED_OUT)
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
@@ -51,6 +51,7 @@ STALE_CAUSES = {
     "altered bias": "stale bias",
     "altered gradients": "stale gradients",
 }
+BORNE_OUT = 4  # further cases that a cause has to predict rightly
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
 ACCUMULATION, REPEATED = " accumulation", 3  # an accumulator that explains so many cases is a cause
@@ -126,7 +127,7 @@ class Diagnosis:
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
-        elif key.signature.endswith(ACCUMULATION) and group.failing >= REPEATED and not suspects:
+        elif key.signature.endswith(ACCUMULATION) and group.failing >= REPEATED and not (suspects or self._late()):
             whole.cause = key.signature.partition(": ")[2]
         self._find_condition(whole, tally)
         if whole.cause or whole.condition or not suspects:
@@ -138,10 +139,18 @@ class Diagnosis:
             one = Distinct(check, key, part, suspect.name, place=_place(check, part))
             self._find_condition(one, tally)
             if one.condition:  # an explanation of some cases that no condition bears out is none
-                rest = rest.without(suspect.ids)
+                explained = [
+                    *suspect.ids,
+                    *(c.id for c in rest.cases if c.id not in rest.exhibits and _predicted(one, c)),
+                ]
+                one.group, rest = rest.only(explained), rest.without(explained)
                 yield one
-        if rest.failures:
-            yield whole if rest is group else Distinct(check, key, rest, place=_place(check, rest))
+        if rest is group:
+            yield whole
+        elif rest.failures:
+            one = Distinct(check, key, rest, place=_place(check, rest))
+            self._find_condition(one, tally)
+            yield one
 
     def _shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
         """Whether a group of failing cases is another sight of a discrepancy already told."""
@@ -149,7 +158,9 @@ class Diagnosis:
             return True
         if one.check == PURITY_CHECK:
             return self._is_remembered(one, check, key, group)
-        if one.key.verdict not in VALUES or (check != one.check and check not in FOLLOWING.get(one.check, ())):
+        if key.verdict in WITHOUT_RESULT or one.key.verdict not in VALUES:
+            return False
+        if check != one.check and check not in FOLLOWING.get(one.check, ()):
             return False
         if check == one.check and key.verdict is Verdict.IMPRECISE:
             if one.key.verdict is Verdict.IMPRECISE:
@@ -163,7 +174,9 @@ class Diagnosis:
         if not cases or (one.total and all(one.holds(case) for case in cases)):
             return True
         if check == one.check and is_deviation(one):
-            return all(reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values())
+            return bool(group.exhibits) and all(
+                reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values()
+            )
         return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
 
     def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
@@ -184,8 +197,8 @@ class Diagnosis:
         return not self._late() and any(self._fails(one, _ordinary(call)) for call in calls)
 
     def _fails(self, one: Distinct, case: Case) -> bool:
-        judgement = self._examine(case, one.check).judgement(one.check)
-        return judgement is not None and judgement.verdict in WRONG
+        examined = self._examine(case, one.check)
+        return fails_alike(one, examined, strictly=not is_deviation(one)) is True
 
     # What.
 
@@ -234,7 +247,7 @@ class Diagnosis:
         part = PARTS[distinct.check]
 
         finding = self._narrow(distinct, tally, lambda case: deviates(distinct.cause, case, part))
-        if finding.condition is None or finding.condition.atoms or not finding.confirmed:
+        if finding.condition is None or finding.condition.atoms or finding.asked < BORNE_OUT:
             self._conclude(distinct, finding)
             return
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
@@ -280,6 +293,11 @@ class _Suspect:
 def _ordinary(case: Case) -> Case:
     """The case with numbers that hide nothing."""
     return replace(case, data=Data("uniform", case.data.seed))
+
+
+def _predicted(one: Distinct, case: Case) -> bool:
+    """Whether a discrepancy with a deviation for its cause should show on a case."""
+    return one.holds(case) and deviates(one.cause, case, PARTS[one.check])
 
 
 def is_deviation(distinct: Distinct) -> bool:

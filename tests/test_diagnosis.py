@@ -1,0 +1,76 @@
+"""The diagnosis of whole targets: fakes in workers of their own, judged, asked for further cases, told in few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from depthwise_conformance.diagnosis.diagnose import WHEREVER, Distinct
+from depthwise_conformance.engine import Engine, Options
+from depthwise_conformance.reports.record import CHECKS, Verdict
+from depthwise_conformance.targets import open_targets, requests
+
+TESTS = Path(__file__).parent
+FAULTS = TESTS / "fakes" / "faults.py"
+
+
+def diagnose(location: str, checks: Sequence[str] = CHECKS, seconds: float = 30.0) -> list[Distinct]:
+    (target,) = open_targets(requests([], [location]), 20.0)
+    engine = Engine(Options(examples=150, checks=tuple(checks), diagnosis_seconds=seconds), lambda records: None)
+    try:
+        engine.evaluate([target], {target.name: checks})
+        engine.diagnose([target])
+    finally:
+        target.worker.close()
+    return engine.distinct.get(target.name, [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "cause", "condition", "place"),
+    [
+        ("KernelFlipped", Verdict.WRONG_VALUE, "kernel flipped", WHEREVER, ""),
+        ("BiasMissing", Verdict.WRONG_VALUE, "bias missing", WHEREVER, "all"),
+        (
+            "ChannelSeventeen",
+            Verdict.WRONG_VALUE,
+            "sums: channels after 16 repeating the first",
+            "channels > 16",
+            "channels after 16",
+        ),
+        (
+            "StrideThreeAsTwoOnWidth",
+            Verdict.WRONG_VALUE,
+            "",
+            "output_width > 1 and stride_width == 3",
+            "columns after the first",
+        ),
+        ("GeluBySigmoid", Verdict.WRONG_VALUE, "gelu by sigmoid", None, "all"),
+        ("Float64ReturnsFloat32", Verdict.WRONG_DTYPE, "", 'dtype == "float64"', ""),
+        ("KernelCachedByShape", Verdict.IMPURE, "stale kernel", None, ""),
+        ("SecondImageFromFirst", Verdict.WRONG_VALUE, None, None, "second batch element"),
+    ],
+)
+def test_a_fault_is_one_row_that_says_what_when_and_where(fault, verdict, cause, condition, place):
+    (one,) = diagnose(f"{FAULTS}:{fault}")
+    assert one.key.verdict is verdict
+    assert cause is None or one.cause == cause
+    assert condition is None or one.condition == condition
+    assert one.place == place
+
+
+def test_two_faults_are_two_rows():
+    found = diagnose(f"{TESTS / 'fakes' / 'combined.py'}:TwoFaults", ("output",))
+    assert {one.cause for one in found} == {"bias missing", "kernel flipped along the width"}
+    assert all(one.condition for one in found)
+
+
+def test_without_time_every_kind_of_failure_is_a_row_and_nothing_is_claimed():
+    found = diagnose(f"{FAULTS}:KernelFlipped", ("output", "gradient_input"), seconds=0.0)
+    assert found
+    assert {(one.cause, one.condition) for one in found} == {("", "")}
+
+
+def test_an_honest_implementation_has_no_rows():
+    assert diagnose(f"{TESTS / 'fakes' / 'honest.py'}:Honest", ("output",)) == []
