@@ -270,7 +270,9 @@ class Diagnosis:
     def _conclude(self, distinct: Distinct, finding: Finding) -> None:
         if finding.condition is None:
             return
-        if finding.confirmed:
+        # Of special values, the larger case has more: sizes that tell failing cases apart say nothing.
+        choices = all(isinstance(atom.right, str | bool) and not atom.crossed for atom in finding.condition.atoms)
+        if finding.confirmed and (choices or distinct.check != SPECIAL_CHECK):
             distinct.condition, distinct.fulfilled = str(finding.condition), finding.condition
             distinct.total = not distinct.cause
         else:
