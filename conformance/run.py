@@ -222,7 +222,7 @@ def tell(found: Discrepancy, check: str) -> str:
     cases = f"{found.failing} of {found.failing + found.passing} judged cases"
     worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
     lines = [f"{found.id}  {found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
-    for name in ("signature", "cause", "condition", "place"):
+    for name in ("signature", "cause", "condition", "place", "also"):
         if value := getattr(found, name):
             lines.append(f"  {name}: {value}")
     lines.append(f"  smallest case {found.smallest_case}")
@@ -272,9 +272,6 @@ def _discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure,
     verdict, signature = one.key
     worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
     story = [tell_case(smallest.case), smallest.judgement.detail, *one.notes]
-    if one.shown_by:
-        others = ", ".join(f"{check} ({count})" for check, count in one.shown_by.items())
-        story.append(f"shown by other checks too, on so many cases: {others}")
     return Discrepancy(
         id=hashlib.sha256(canonical([target.name, one.check, verdict, signature, one.cause]).encode()).hexdigest()[:8],
         target=target.name,
@@ -292,6 +289,7 @@ def _discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure,
         smallest_case=smallest.case.id,
         replay=replay,
         known="",
+        also=", ".join(f"{check} {count}" for check, count in one.shown_by.items()),
         signature=signature,
         detail="\n".join(story),
     )

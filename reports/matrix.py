@@ -78,7 +78,7 @@ def build_rows(
 ) -> list[Row]:
     """A row for every target that has records, and for every other one of run.json.
 
-    `numbers` are those of the discrepancies, by subject, check and verdict.
+    `numbers` are those of the discrepancies, by subject, check and verdict; "" stands for any verdict.
     """
     cells: dict[Subject, dict[str, Cell]] = {}
     for figures in summary.to_dict("records"):
@@ -105,10 +105,12 @@ def _normal(target: str, device: str, versions: str) -> Subject:
 
 def _cell(figures: Mapping[Any, Any], subject: Subject, numbers: Mapping[tuple[str, ...], int]) -> Cell:
     present = sorted((verdict for verdict in Verdict if figures[verdict]), key=lambda verdict: verdict in NOT_JUDGED)
-    lines = tuple(
-        Line(figures[verdict], MEANINGS[verdict], numbers.get((*subject, figures["check"], verdict), 0))
-        for verdict in present
-    )
+    place = (*subject, figures["check"])
+
+    def number(verdict: Verdict) -> int:
+        return numbers.get((*place, verdict)) or (numbers.get((*place, ""), 0) if verdict.is_discrepancy else 0)
+
+    lines = tuple(Line(figures[verdict], MEANINGS[verdict], number(verdict)) for verdict in present)
     departing = sum(figures[verdict] for verdict in present if verdict.is_discrepancy)
     return Cell(lines, figures["judged"], departing, figures["worst_error"])
 

@@ -93,7 +93,8 @@ class View:
     @property
     def unexplained(self) -> int:
         """How many cases fail checks of which there is no entry."""
-        told = {(subject_of(entry.discrepancy), entry.discrepancy.check) for entry in self.entries}
+        entries = [entry.discrepancy for entry in self.entries]
+        told = {(subject_of(one), check) for one in entries for check in one.checks}
         cells = (((row.subject, check), cell) for row in self.rows for check, cell in row.cells.items())
         return sum(cell.departing for place, cell in cells if place not in told)
 
@@ -152,11 +153,13 @@ def _entry(folder: Path, number: int, one: Discrepancy) -> Entry:
 
 
 def _numbers(entries: Sequence[Entry]) -> dict[tuple[str, ...], int]:
-    """The first entry of every subject, check and verdict."""
+    """The first entry of every subject, check and verdict; of every check that shows it, for an empty verdict."""
     numbers: dict[tuple[str, ...], int] = {}
     for entry in entries:
         one = entry.discrepancy
         numbers.setdefault((*subject_of(one), one.check, one.verdict), entry.number)
+        for check in one.checks:
+            numbers.setdefault((*subject_of(one), check, ""), entry.number)
     return numbers
 
 

@@ -75,6 +75,7 @@ DISCREPANCY = Discrepancy(
     smallest_case=CASE,
     replay=f"depthwise-conformance replay cases/{CASE}.json",
     known="",
+    also="",
     signature="wrong",
     detail="expected 1, got 2",
 )
