@@ -144,6 +144,8 @@ class ConformanceRun:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
         if id(one) not in self._told:
             smallest = self.engine.shrink(target, one)
+            if isinstance(smallest.case, Case) and not one.holds(smallest.case):
+                one.withdraw_condition()
             path = self.options.out / "cases" / f"{smallest.case.id}.json"
             path.write_text(json.dumps(smallest.case.to_json(), indent=2) + "\n")
             passing = self.engine.tallies[target.name, one.check].passing

@@ -23,12 +23,11 @@ AnyArray = NDArray[Any]
 
 @dataclass
 class Explained:
-    """The arithmetics that explain all outputs of a dtype so far: `candidates`, of which the first is most accurate.
+    """What explains the outputs of a dtype so far, `cases` of them; `quality` is the worst.
 
-    `refuted` counts the cases that ruled the others out; every one of them was beyond its worst-case bound.
+    `refuted` counts, for an arithmetic by name, the cases that were beyond its worst-case bound.
     """
 
-    candidates: list[str]
     cases: int = 0
     refuted: collections.Counter[str] = field(default_factory=collections.Counter)
     quality: float = 0.0
@@ -56,9 +55,9 @@ class Traits:
         """As `run.json` has it: by dtype, the arithmetic that explains all, and by topic how often what was chosen."""
         arithmetic = {
             dtype: {
-                "explained_by": found.candidates[0] if found.candidates else "",
+                "explained_by": next((one.name for one in arithmetics(dtype) if not found.refuted[one.name]), ""),
                 "cases": found.cases,
-                "refuted": dict(found.refuted),
+                "refuted": {name: count for name, count in found.refuted.items() if count},
                 "quality": round(found.quality, 3) if np.isfinite(found.quality) else None,
             }
             for dtype, found in sorted(self.arithmetic.items())
@@ -69,17 +68,13 @@ class Traits:
         }
 
     def _explain(self, expectation: Expectation, values: NDArray[np.float64], judgement: Judgement) -> None:
-        dtype = expectation.case.dtype
-        known = {arithmetic.name: arithmetic for arithmetic in arithmetics(dtype)}
-        found = self.arithmetic.setdefault(dtype, Explained(list(known)))
+        found = self.arithmetic.setdefault(expectation.case.dtype, Explained())
         found.cases += 1
         found.quality = float(np.fmax(found.quality, judgement.quality))
-        while found.candidates:
-            name = found.candidates[0]
-            if in_units(values, expectation.under(known[name], "output")).max() <= 1.0:
+        for arithmetic in arithmetics(expectation.case.dtype):
+            if in_units(values, expectation.under(arithmetic, "output")).max() <= 1.0:
                 return
-            found.refuted[name] += 1
-            found.candidates.pop(0)
+            found.refuted[arithmetic.name] += 1
 
     def _record_choices(self, expectation: Expectation, output: AnyArray) -> None:
         for topic, where in expectation.special.open.items():

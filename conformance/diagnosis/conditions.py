@@ -360,8 +360,20 @@ def narrow(
     `ask` says whether a case fails, or None where the target gives no answer; what it raises propagates. `pool` holds
     cases that may be asked for beside alterations of those known. Passing cases that are not `relevant` do not count.
     """
-    inquiry = _Inquiry(list(failing), list(passing), ask, pool, limit, relevant or (lambda case: True))
-    return inquiry.run()
+    relevant = relevant or (lambda case: True)
+    shown = _with_telling_data(failing, ask, relevant)
+    return _Inquiry([*failing, *shown], list(passing), ask, pool, limit, relevant).run()
+
+
+def _with_telling_data(failing: Sequence[Case], ask: Ask, relevant: Callable[[Case], bool]) -> list[Case]:
+    """A failing case with data that hide nothing, where none is among those known and one fails so."""
+    if any(case.data.recipe in SHOWING for case in failing):
+        return []
+    for case in failing[:3]:
+        telling = replace(case, data=Data(SHOWING[0], case.data.seed))
+        if relevant(telling) and ask(telling):
+            return [telling]
+    return []
 
 
 @dataclass
