@@ -69,7 +69,7 @@ def special_output(
     nan = products.nan() | (positive & negative)
     sides = (negative & ~nan, positive & ~nan, nan)
     # A sum of finite products that overflows on its way may do so to the side opposite to an infinity.
-    overflow = np.isinf(before.bound) & ~nan
+    overflow = (np.isinf(before.bound) | products.rounded_away(arithmetic.inputs)) & ~nan
     padded = products.nonfinite_on_padding() & ~nan
     nan_too = padded | products.infinity_meets_subnormal()
 
@@ -130,6 +130,12 @@ class _Products:
         """A product is an infinity, unless hardware takes its other factor for zero."""
         x, k = self._x, self._kernel
         return self._meet(np.isinf(x), self._subnormal(k)) | self._meet(self._subnormal(x), np.isinf(k))
+
+    def rounded_away(self, roundoff: float) -> Mask:
+        """A factor is so large that rounding it to `roundoff` may make it infinite."""
+        limit = FORMATS[self._config.dtype].largest * (1.0 - roundoff)
+        large = [np.isfinite(array) & (np.abs(array) > limit) for array in (self._x, self._kernel)]
+        return self._meet(large[0], np.ones_like(self._kernel)) | self._meet(np.ones_like(self._x), large[1])
 
     def flushed(self) -> Array:
         """What finite products with a subnormal factor come to."""

@@ -18,6 +18,7 @@ from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.diagnosis.deviant import PARTS, honest, predict
 from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS
+from depthwise_conformance.diagnosis.diagnose import STALE_CAUSES
 from depthwise_conformance.diagnosis.explaining import Explanation, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.drawing import draw_block
 from depthwise_conformance.judging import Expectation, expect, judge_values
@@ -225,6 +226,11 @@ def page() -> str:
         "be named together. What changes the forward pass changes the gradients with it, as where they are taken by",
         "differentiation. Under 'alone in' are the gradients in which the same may be wrong by itself; that is told as",
         "'kernel flipped (input gradient)', for example.",
+        "",
+        "Two kinds of cause are not computed, but seen: " + ", ".join(f"`{cause}`" for cause in STALE_CAUSES.values()),
+        "(right for the first arguments, then wrong when one of them changes, in a process asked nothing before), and",
+        "`float16 accumulation`, `bfloat16 accumulation` or `float32 accumulation` (outside the bound of the dtype's",
+        "own accumulator, and inside what the named one usually errs by, on three cases or more).",
     ]
     alone = {d.name: alone_in(d.name) for d in DEVIATIONS}
     kind = ""

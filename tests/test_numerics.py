@@ -10,7 +10,7 @@ from pathlib import Path
 import honest
 import numpy as np
 import pytest
-from faults import tf32
+from honest import tf32
 
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.data import RECIPES, SPECIAL, make_arrays

@@ -693,14 +693,14 @@ def _enough(condition: Condition) -> int:
     return POSITIVES + MORE * max(len(condition.atoms) - 1, 0)
 
 
-@functools.lru_cache(maxsize=1 << 13)
+@functools.lru_cache(maxsize=1 << 10)
 def _values(case: Case) -> frozenset[Feature]:
     """The values of its facts, sizes above three taken together."""
     known = facts(case)
     return frozenset((name, _rough(known[name])) for name in VARIED)
 
 
-@functools.lru_cache(maxsize=1 << 13)
+@functools.lru_cache(maxsize=1 << 10)
 def _pairs(case: Case) -> frozenset[Feature]:
     known = facts(case)
     return frozenset(itertools.combinations(((name, _rough(known[name])) for name in PAIRED), 2))

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
-from honest import HALVES, Array, Axis, Honest, HonestLayer, Known, activation, erf, sigmoid, softmax
+from honest import HALVES, Array, Axis, Honest, HonestLayer, Known, activation, erf, sigmoid, softmax, tf32
 
-from depthwise_conformance.adapters.base import Adapter, Gradients, LayerHandle
+from depthwise_conformance.adapters.base import Adapter, Description, Gradients, LayerHandle
 from depthwise_conformance.reference import LayerConfig
 
 
@@ -38,12 +38,6 @@ class Fault(Honest):
 def rounded(array: Array, dtype: Any) -> Array:
     """The numbers of `array` rounded to `dtype`, in its own dtype."""
     return array.astype(dtype).astype(array.dtype)
-
-
-def tf32(array: Array) -> Array:
-    """Rounded to the eleven significant bits of TF32."""
-    bits = array.astype(np.float32).view(np.uint32)
-    return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32).astype(array.dtype)
 
 
 def outputs_of(config: LayerConfig, shape: Sequence[int]) -> int:
@@ -1831,6 +1825,106 @@ class InferenceReturnsText(Fault):
 
     def output_shape(self, config: LayerConfig, input_shape: Known) -> Any:
         return str(super().output_shape(config, input_shape))
+
+
+# Special values, bias, declared arithmetic, threads.
+
+
+class Special(Fault):
+    """Honest; its subclasses change what special values come to."""
+
+    check: ClassVar[str] = "special_values"
+
+
+class NanTakenForZero(Special):
+    """NaN in the input is taken for zero."""
+
+    def read(self, config: LayerConfig, x: Array) -> Array:
+        return super().read(config, np.where(np.isnan(x), np.zeros_like(x), x))
+
+
+class InfinitySaturates(Special):
+    """Infinite results are the largest numbers."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        largest = ml_dtypes.finfo(dtype).max
+        return np.where(np.isinf(stored), np.copysign(largest, stored).astype(dtype), stored)
+
+
+class ZeroWeightsSkipped(Special):
+    """Taps whose weight is zero are skipped, whatever they would multiply."""
+
+    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
+        skipped = (weights == 0).any(axis=(0, 1)) & np.isfinite(weights).all(axis=(0, 1))
+        finite = np.where(np.isfinite(images), images, np.zeros_like(images))
+        honest, without = (super(ZeroWeightsSkipped, self).convolve(config, x, weights) for x in (images, finite))
+        return np.where(skipped & np.isnan(honest), without, honest)
+
+
+class NanInOneChannelSpreads(Special):
+    """A NaN in one channel makes all channels of that output NaN, as a product with a block of zeros does."""
+
+    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
+        y = super().convolve(config, images, weights)
+        return y + 0 * y.sum(axis=3, keepdims=True)
+
+
+class InfinityIsNan(Special):
+    """Infinite results are NaN."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        return np.where(np.isinf(stored), np.full_like(stored, np.nan), stored)
+
+
+class TruncatesResults(Fault):
+    """float32 layers: exact sums, cut off where they should be rounded."""
+
+    def accumulator(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        return np.dtype(np.float64) if dtype == np.float32 else super().accumulator(dtype)
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        if dtype != np.float32:
+            return stored
+        return np.where(np.abs(stored) > np.abs(y), np.nextafter(stored, np.float32(0)), stored)
+
+
+class RoundsResultsUp(TruncatesResults):
+    """float32 layers: exact sums, rounded up."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = Fault.store(self, y, dtype)
+        if dtype != np.float32:
+            return stored
+        return np.where(stored < y, np.nextafter(stored, np.float32(np.inf)), stored)
+
+
+class TruncatesTowardsZero(TruncatesResults):
+    """float32 layers: exact sums, cut off where they should be rounded."""
+
+
+class DeclaresTF32ComputesBfloat16(Fault):
+    """Declares TF32 products for float32, and multiplies in bfloat16."""
+
+    def describe(self) -> Description:
+        return Description(versions={"numpy": np.__version__}, arithmetic={"float32": "TF32 products"})
+
+    def read_kernel(self, config: LayerConfig, kernel: Array) -> Array:
+        return super().read_kernel(config, rounded(kernel, ml_dtypes.bfloat16) if config.dtype == "float32" else kernel)
+
+
+class OtherOnOneCore(Fault):
+    """Layers of more than a thousand outputs, where the process may use one core alone: the last row is zero."""
+
+    check = "metamorphic"
+
+    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
+        y = super().convolve(config, images, weights)
+        if len(os.sched_getaffinity(0)) == 1 and y.size > 1000:
+            y[:, -1] = 0
+        return y
 
 
 # Purity.

@@ -469,6 +469,26 @@ class OddLayout(Honest):
         return view
 
 
+def tf32(array: Array) -> Array:
+    """Rounded to the eleven significant bits of TF32; what is not finite stays as it is."""
+    bits = array.astype(np.float32).view(np.uint32)
+    rounded = ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+    return np.where(np.isfinite(array), rounded, array).astype(array.dtype)
+
+
+class DeclaresTF32(Honest):
+    """Multiplies float32 numbers rounded to TF32, and says so."""
+
+    def describe(self) -> Description:
+        return Description(versions={"numpy": np.__version__}, arithmetic={"float32": "TF32 products"})
+
+    def read(self, config: LayerConfig, x: Array) -> Array:
+        return super().read(config, tf32(x) if config.dtype == "float32" else x)
+
+    def read_kernel(self, config: LayerConfig, kernel: Array) -> Array:
+        return super().read_kernel(config, tf32(kernel) if config.dtype == "float32" else kernel)
+
+
 class NoHalves(Honest):
     """Says that it has no bfloat16, and no gradients for float16."""
 
@@ -525,6 +545,7 @@ HONEST: tuple[type[Adapter], ...] = (
     SkippedPadding,
     FlushedSubnormals,
     OddLayout,
+    DeclaresTF32,
     NoHalves,
     Talkative,
     OnlyForward,
