@@ -182,8 +182,8 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) ->
         yield step("again", "forward", expectation)
         if gradients:  # after a forward pass on other arguments, which they must not remember
             yield step("altered gradients", "gradients", altered)
-    related = METAMORPHIC_CHECK in checks and (thorough or is_related(case))
-    relation = choose(case) if related else None
+    compared = METAMORPHIC_CHECK in checks and (thorough or is_related(case))
+    relation = choose(case) if compared else None
     for number, related in enumerate(relation.calls(expectation) if relation else ()):
         yield Step(f"{RELATION}{number}", _call("forward", related, related.case.config.to_json()), related)
     if "shape_inference" in checks:

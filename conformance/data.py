@@ -95,6 +95,8 @@ def make_arrays(case: Case) -> Arrays:
 def _array(config: LayerConfig, role: str, bits: Bits) -> Blank:
     height, width = config.kernel_size
     multiplier = 1 if role in ("x", "kernel") else config.depth_multiplier
+    tap: Indices
+    channel: Indices
     if role == "bias":
         tap, channel = np.zeros(1, np.int64), np.arange(bits.size) // multiplier
     elif role == "kernel":

@@ -132,7 +132,7 @@ class Evaluation:
         d, whole = self._back_value, _whole(self._back_value)
         terms = d[..., 0].size if self.config.channels_last else d[:, 0].size
         taps = self.config.kernel_size[0] * self.config.kernel_size[1]
-        found = []
+        found: list[Sums] = []
         counts = {"input": taps * self.config.depth_multiplier, "kernel": terms, "bias": terms}
         for part, other in (("input", self.kernel), ("kernel", self.x), ("bias", self.bias)):
             if other is None:

@@ -147,15 +147,15 @@ class _Products:
         """A weight that is not finite lies on the padding, and no product with it makes the sum NaN anyway."""
         weights = (~np.isfinite(self._kernel)).astype(np.float64).sum(axis=(0, 1)).reshape(-1)
         inside = operation.depthwise_conv2d(self._config, np.ones_like(self._x), ~np.isfinite(self._kernel))
-        return operation.add_bias(self._config, -inside, weights) > 0.0
+        return np.asarray(operation.add_bias(self._config, -inside, weights) > 0.0)
 
     def _subnormal(self, array: Array) -> Mask:
-        return (array != 0.0) & (np.abs(array) < self._smallest)
+        return np.asarray((array != 0.0) & (np.abs(array) < self._smallest))
 
     def _meet(self, x: AnyArray, kernel: AnyArray) -> Mask:
-        return operation.depthwise_conv2d(self._config, x, kernel) > 0.0
+        return np.asarray(operation.depthwise_conv2d(self._config, x, kernel) > 0.0)
 
     def _with_bias(self, found: Mask, is_special: Callable[[Array], Mask]) -> Mask:
         if self._bias is None:
             return found
-        return operation.add_bias(self._config, found.astype(np.float64), is_special(self._bias)) > 0.0
+        return np.asarray(operation.add_bias(self._config, found.astype(np.float64), is_special(self._bias)) > 0.0)

@@ -62,8 +62,10 @@ def test_a_fault_is_one_row_that_says_what_when_and_where(fault, verdict, cause,
 
 def test_two_faults_are_two_rows():
     found = diagnose(f"{TESTS / 'fakes' / 'combined.py'}:TwoFaults", ("output",))
-    assert {one.cause for one in found} == {"bias missing", "kernel flipped along the width"}
-    assert all(one.condition for one in found)
+    assert {(one.cause, one.condition) for one in found} == {
+        ("bias missing", "depth_multiplier > 1"),
+        ("kernel flipped along the width", 'data_format == "channels_first" and depth_multiplier == 1'),
+    }
 
 
 def test_without_time_every_kind_of_failure_is_a_row_and_nothing_is_claimed():

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case, Data
+from depthwise_conformance.data import SPECIAL
 from depthwise_conformance.diagnosis.facts import AXES, Fact, altered, facts
 from depthwise_conformance.reference.activations import ACTIVATIONS
 
@@ -362,7 +363,18 @@ def narrow(
     """
     relevant = relevant or (lambda case: True)
     shown = _with_telling_data(failing, ask, relevant)
-    return _Inquiry([*failing, *shown], list(passing), ask, pool, limit, relevant).run()
+    finding = _Inquiry([*failing, *shown], list(passing), ask, pool, limit, relevant).run()
+    return finding if _is_told_by_data(finding) else replace(finding, confirmed=False)
+
+
+def _is_told_by_data(finding: Finding) -> bool:
+    """Whether the condition would be true of ordinary data, or says itself of which it is.
+
+    Special values have no ordinary data.
+    """
+    recipes = {case.data.recipe for case in finding.failing}
+    says = finding.condition is not None and any(atom.left == "recipe" for atom in finding.condition.atoms)
+    return says or recipes == {SPECIAL} or not recipes.isdisjoint(SHOWING)
 
 
 def _with_telling_data(failing: Sequence[Case], ask: Ask, relevant: Callable[[Case], bool]) -> list[Case]:

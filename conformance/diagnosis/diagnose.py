@@ -7,8 +7,10 @@ where several answers fit and cannot be told apart, none is given.
 from __future__ import annotations
 
 import collections
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,6 +29,7 @@ from depthwise_conformance.checks import (
 from depthwise_conformance.diagnosis.conditions import Condition, Finding, Limit, narrow, simplest
 from depthwise_conformance.diagnosis.deviations import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Cause, Sample, deviates, explain, reproduces, separates
+from depthwise_conformance.diagnosis.facts import Fact, altered
 from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.judging import expect, in_units
 from depthwise_conformance.metamorphic import choose
@@ -52,8 +55,15 @@ STALE_CAUSES = {
     "altered bias": "stale bias",
     "altered gradients": "stale gradients",
 }
+# What is changed in so many failing cases to tell causes apart.
+TELLING: tuple[tuple[str, Fact], ...] = (
+    *(("recipe", "uniform"), ("activation", "linear"), ("activation", "softmax"), ("use_bias", True), ("batch", 3)),
+    *(("channels", 3), ("depth_multiplier", 2), ("output_width", 5), ("output_height", 5)),
+)
+PASSED_ON = 12
+AGREED = 6  # further cases that fail, on which causes that are one in other words agree
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
-BORNE_OUT = 4  # further cases that a cause has to predict rightly
+PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
 ACCUMULATION, REPEATED = " accumulation", 3  # an accumulator that explains so many cases is a cause
@@ -76,6 +86,7 @@ class Distinct:
     place: str = ""
     fulfilled: Condition | None = None  # what `condition` says
     total: bool = False  # whether every case fails that fulfils it, not only those where the cause makes a difference
+    beside: tuple[str, ...] = ()  # causes that other cases of the check are suspected of
     notes: list[str] = field(default_factory=list)
     shown_by: dict[str, int] = field(default_factory=dict)
 
@@ -143,7 +154,8 @@ class Diagnosis:
         rest = group
         for suspect in suspects:
             part = rest.only(suspect.ids)
-            one = Distinct(check, key, part, suspect.name, place=_place(check, part))
+            beside = tuple(other.name for other in suspects if other is not suspect)
+            one = Distinct(check, key, part, suspect.name, place=_place(check, part), beside=beside)
             self._find_condition(one, tally)
             if one.condition:  # an explanation of some cases that no condition bears out is none
                 explained = [
@@ -165,7 +177,10 @@ class Diagnosis:
             return True
         if one.check == PURITY_CHECK:
             return self._is_remembered(one, check, key, group)
-        if key.verdict in WITHOUT_RESULT or one.key.verdict not in VALUES:
+        if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
+            misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
+            return misshapen and not _others(one, group)
+        if one.key.verdict not in VALUES:
             return False
         if check != one.check and check not in FOLLOWING.get(one.check, ()):
             return False
@@ -176,9 +191,8 @@ class Diagnosis:
             whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
             if not self._late() and all(self._fails(one, case) for case in whole):
                 return True
-        failed = {failure.case.id for failure in one.group.failures}
-        cases = [case for case in group.cases if case.id not in failed]
-        if not cases or (one.total and all(one.holds(case) for case in cases)):
+        cases = _others(one, group)
+        if not cases:
             return True
         if check == one.check and is_deviation(one):
             return bool(group.exhibits) and all(
@@ -220,30 +234,31 @@ class Diagnosis:
         if explanation is None:
             return []
         if explanation.causes:
-            name = self._told_apart(check, explanation.causes)
+            name = self._told_apart(check, explanation.causes, group)
             return [_Suspect(name)] if name else []
         known = [name for name, _ in exhibits]
         suspects = [_Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
         return suspects[:PARTS_AT_MOST]
 
-    def _told_apart(self, check: str, causes: Sequence[Cause]) -> str:
+    def _told_apart(self, check: str, causes: Sequence[Cause], group: Group) -> str:
         """The one cause that further cases leave, "" where several are left that predict different results.
 
-        Causes that no passing case contradicts need no condition, so that others are not considered beside them.
+        Causes that no passing case contradicts need no condition, so that others are not considered beside them. Those
+        that agree on all further cases that fail are one cause in other words.
         """
         names = [cause.text for cause in causes if len(cause.contradicts) == len(causes[0].contradicts)]
-        unasked = iter(self._pool)
-        for _ in range(SEPARATED):
-            case = next((c for c in unasked if _separated(names, c, PARTS[check])), None)
-            if case is None:
-                return names[0] if not any(_separated(names, c, PARTS[check]) for c in self._pool) else ""
-            exhibit = None if self._late() else self._examine(case, check).exhibit(check)
-            if exhibit is not None:
-                sample = evidence(check, exhibit, True)
-                names = [name for name in names if reproduces(name, sample)] or names
-            if len(names) == 1:
-                return names[0]
-        return ""
+        agreed = asked = 0
+        for case in (*_alterations(group.cases), *self._pool):
+            if len(names) == 1 or asked == SEPARATED or self._late():
+                break
+            if not _separated(names, case, PARTS[check]):
+                continue
+            asked += 1
+            exhibit = self._examine(case, check).exhibit(check)
+            left = [name for name in names if exhibit and reproduces(name, evidence(check, exhibit, True))]
+            agreed += len(left) == len(names)
+            names = left or names
+        return names[0] if len(names) == 1 or asked == 0 or agreed >= AGREED else ""
 
     # When.
 
@@ -255,16 +270,28 @@ class Diagnosis:
             return
         part = PARTS[distinct.check]
 
-        finding = self._narrow(distinct, tally, lambda case: deviates(distinct.cause, case, part))
-        if finding.condition is None or finding.condition.atoms or finding.asked < BORNE_OUT:
-            self._conclude(distinct, finding)
+        def matters(case: Case) -> bool:
+            return deviates(distinct.cause, case, part)
+
+        if any(map(matters, tally.passed)) or not self._is_borne_out(distinct, matters):
+            self._conclude(distinct, self._narrow(distinct, tally, matters))
             return
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
         distinct.condition = WHEREVER
         known = [*distinct.group.cases, *tally.passed, *self._pool]
-        plain = simplest(*_parted(known, lambda case: deviates(distinct.cause, _ordinary(case), part)))
+        plain = simplest(*_parted(known, lambda case: matters(_ordinary(case))))
         if plain and plain[0].cost <= PLAIN:
             distinct.condition, distinct.fulfilled, distinct.total = str(plain[0]), plain[0], True
+
+    def _is_borne_out(self, distinct: Distinct, matters: Callable[[Case], bool]) -> bool:
+        """Whether further cases where the cause would make a difference fail as it predicts, all of them."""
+        answers: collections.Counter[bool | None] = collections.Counter()
+        cases = (*self._pool, *_alterations(distinct.group.cases))
+        for case in itertools.islice(filter(matters, cases), PREDICTED):
+            if self._late():
+                break
+            answers[fails_alike(distinct, self._examine(case, distinct.check))] += 1
+        return answers[True] >= BORNE_OUT and not answers[False] and answers[None] <= DOUBTFUL * answers[True]
 
     def _narrow(self, distinct: Distinct, tally: Tally, relevant: Callable[[Case], bool] | None = None) -> Finding:
         group, check = distinct.group, distinct.check
@@ -273,7 +300,7 @@ class Diagnosis:
         def fails(case: Case) -> bool | None:
             examined = self._examine(case, check)
             answer, judgement = fails_alike(distinct, examined), examined.judgement(check)
-            if judgement is not None and judgement.verdict.is_discrepancy:
+            if judgement is not None and judgement.verdict.is_discrepancy and not _is_of_another(distinct, examined):
                 answers[answer] += 1
             return answer
 
@@ -291,6 +318,8 @@ class Diagnosis:
         choices = all(isinstance(atom.right, str | bool) and not atom.crossed for atom in finding.condition.atoms)
         if finding.confirmed and (choices or distinct.check != SPECIAL_CHECK):
             distinct.condition, distinct.fulfilled = str(finding.condition), finding.condition
+            if distinct.cause and not finding.condition.atoms:
+                distinct.condition = WHEREVER
             distinct.total = not distinct.cause
         else:
             fitting = [str(finding.condition), *finding.rivals]
@@ -328,9 +357,30 @@ def _is_accuracy(cause: str) -> bool:
     return all(BY_NAME[name].kind == "accuracy" for name in cause.split(" + "))
 
 
+def _is_of_another(distinct: Distinct, examined: Examined) -> bool:
+    """Whether a case fails by a cause that is suspected beside."""
+    exhibit = examined.exhibit(distinct.check)
+    samples = [evidence(distinct.check, exhibit, True)] if exhibit and distinct.beside else []
+    return any(reproduces(name, sample) for sample in samples for name in distinct.beside)
+
+
+def _others(one: Distinct, group: Group) -> list[Case]:
+    """The cases of a group that are none of a discrepancy's, whether by name or by its condition."""
+    failed = {failure.case.id for failure in one.group.failures}
+    return [case for case in group.cases if case.id not in failed and not (one.total and one.holds(case))]
+
+
 def _related(case: Case) -> list[Case]:
     relation = choose(case)
     return [related.case for related in relation.calls(expect(case))] if relation else []
+
+
+def _alterations(cases: Sequence[Case]) -> Iterator[Case]:
+    """Failing cases with one thing changed that lets causes show that otherwise look alike."""
+    for case in cases[:PASSED_ON]:
+        for fact, value in TELLING:
+            with suppress(ValueError):
+                yield altered(case, fact, value)
 
 
 def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:
