@@ -19,17 +19,23 @@ from depthwise_conformance.reference import LayerConfig
 class TorchConv2d(Adapter):
     """`torch.nn.functional.conv2d(groups=channels)`; "same" becomes explicit pads, since torch has none with strides.
 
-    The mode `channels_last` keeps input and weight in that memory format; the default is contiguous.
+    The mode `channels_last` keeps input and weight in that memory format; the default is contiguous. The mode `tf32`
+    allows TF32 products on CUDA, and declares them (they are torch's default there, which the default mode leaves as it
+    is, undeclared). Raises ValueError for that mode on another device.
     """
 
     name: ClassVar[str] = "torch"
-    modes: ClassVar[tuple[str, ...]] = ("channels_last",)
+    modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32")
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
         # Arrays that arrive read-only are handed over without a copy, so that a write to them would be seen.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         self._torch: Any = import_module("torch")
+        if mode == "tf32":
+            if not device.startswith("cuda"):
+                raise ValueError(f"mode 'tf32' is one of CUDA devices; it was asked for on {device}")
+            self._torch.backends.cudnn.allow_tf32 = True
         functional = self._torch.nn.functional
         self._memory_format = self._torch.channels_last if mode == "channels_last" else self._torch.contiguous_format
         self._activations = {
@@ -49,6 +55,7 @@ class TorchConv2d(Adapter):
             versions("torch"),
             ("cpu", *cuda),
             unsupported={"symbolic shapes with unknown dimensions": "the meta device wants every dimension"},
+            arithmetic={"float32": "TF32 products"} if self.mode == "tf32" else {},
         )
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
