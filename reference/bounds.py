@@ -209,7 +209,7 @@ def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
     growth = min(gamma(sums.terms, accumulator.roundoff), arithmetic.usual * sums.terms**0.5 * accumulator.roundoff)
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
-    lost = sums.terms * accumulator.tiny
+    lost = 2.0 * sums.terms * accumulator.tiny  # every product and every partial sum may underflow
     error = np.asarray((relative + gamma(sums.terms, double.roundoff)) * sums.reach + lost)
     # n additions and as many products, none of which loses more than u times the reach, all of them together
     squares = sums.terms * (accumulator.roundoff**2 + double.roundoff**2) + rounded_inputs**2
