@@ -24,7 +24,7 @@ from rich.table import Table
 
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.checks import PARTS
-from depthwise_conformance.diagnosis.diagnose import WHEREVER, Distinct, evidence, is_deviation
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.drawing import draw_block
 from depthwise_conformance.engine import Engine, Options

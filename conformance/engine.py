@@ -15,7 +15,8 @@ from functools import partial
 from depthwise_conformance import checks as judge
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.covering import catalogue
-from depthwise_conformance.diagnosis.diagnose import Diagnosis, Distinct, fails_alike
+from depthwise_conformance.diagnosis.diagnose import Diagnosis
+from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
 from depthwise_conformance.drawing import BLOCK, draw_block, draw_pool, draw_refusals, search, simplify
 from depthwise_conformance.judging import Expectation, Judgement, expect
 from depthwise_conformance.pool import Outcome, Worker, WorkerBrokenError

@@ -20,7 +20,7 @@ import psutil
 
 from depthwise_conformance.case import AnyCase, Case, canonical
 from depthwise_conformance.covering import coverage
-from depthwise_conformance.diagnosis.diagnose import Distinct
+from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy

@@ -81,9 +81,9 @@ class Discrepancy:
 
     `failing` and `passing` count the run's cases of this target and check; `worst_error` is in units of the bound;
     `smallest_case` is the id of the shrunk case, kept in `cases/<id>.json`; `replay` is the command that repeats it.
-    `cause`, `condition`, `place` and `known` are empty where nothing is claimed. `also` lists other checks that show it,
-    each with how many cases: "shape 6, gradient_input 3". `detail` tells the smallest case in
-    full: what was expected, what came back.
+    `cause`, `condition`, `place` and `known` are empty where nothing is claimed. `also` lists other checks that show
+    it, each with how many cases: "shape 6, gradient_input 3". `detail` tells the smallest case in full: what was
+    expected, what came back.
     """
 
     id: str

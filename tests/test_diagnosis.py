@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depthwise_conformance.diagnosis.diagnose import WHEREVER, Distinct
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct
 from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.targets import open_targets, requests

@@ -11,43 +11,36 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.checks import (
-    GRADIENT_CHECKS,
-    METAMORPHIC_CHECK,
-    OUTPUT_CHECK,
-    PARTS,
-    PURITY_CHECK,
-    REMEMBERS,
-    SPECIAL_CHECK,
-    STALE,
-)
-from depthwise_conformance.diagnosis.conditions import Condition, Finding, Limit, narrow, simplest
+from depthwise_conformance.case import Case
+from depthwise_conformance.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK, STALE
+from depthwise_conformance.diagnosis.conditions import Finding, Limit, narrow, simplest
 from depthwise_conformance.diagnosis.deviations import BY_NAME
-from depthwise_conformance.diagnosis.explaining import Cause, Sample, deviates, explain, reproduces, separates
+from depthwise_conformance.diagnosis.distinct import (
+    VALUES,
+    WHEREVER,
+    Distinct,
+    evidence,
+    fails_alike,
+    is_deviation,
+    ordinary,
+)
+from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.facts import Fact, altered
 from depthwise_conformance.diagnosis.places import Observation, place
-from depthwise_conformance.judging import expect, in_units
-from depthwise_conformance.metamorphic import choose
+from depthwise_conformance.diagnosis.sights import Examine, Sights
+from depthwise_conformance.judging import in_units
 from depthwise_conformance.reports.record import CHECKS, Verdict
-from depthwise_conformance.tally import Examined, Exhibit, Group, Key, Tally
+from depthwise_conformance.tally import Examined, Group, Key, Tally
 
 SECONDS = 10.0  # for one discrepancy
 QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may cost a worker
 SEPARATED = 40  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
-VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
-WITHOUT_RESULT = (Verdict.REFUSED, Verdict.CRASHED, Verdict.TIMED_OUT)
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
-# What a wrong result of one check makes wrong, too.
-FOLLOWING = {
-    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
-    **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
-}
 # What a stale result makes of the argument that was altered last.
 STALE_CAUSES = {
     "altered x": "stale input",
@@ -65,44 +58,7 @@ AGREED = 6  # further cases that fail, on which causes that are one in other wor
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
-ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
 ACCUMULATION, REPEATED = " accumulation", 3  # an accumulator that explains so many cases is a cause
-AFRESH = 3  # cases that are asked of a process with no memories
-ASKED = 5  # of their cases, with ordinary numbers
-WHEREVER = "wherever it makes a difference"
-
-Examine = Callable[[Case, str], Examined]
-
-
-@dataclass
-class Distinct:
-    """A distinct discrepancy: the failing cases of `check` that have one cause, and the other checks that show it."""
-
-    check: str
-    key: Key
-    group: Group
-    cause: str = ""
-    condition: str = ""
-    place: str = ""
-    fulfilled: Condition | None = None  # what `condition` says
-    total: bool = False  # whether every case fails that fulfils it, not only those where the cause makes a difference
-    beside: tuple[str, ...] = ()  # causes that other cases of the check are suspected of
-    notes: list[str] = field(default_factory=list)
-    shown_by: dict[str, int] = field(default_factory=dict)
-
-    def holds(self, case: Case) -> bool:
-        """Whether the condition, if there is one, holds on a case."""
-        return self.fulfilled is None or self.fulfilled.holds(case)
-
-    def withdraw_condition(self) -> None:
-        """Takes the condition back: a failing case has been found that does not fulfil it."""
-        self.notes.append(f"a condition that fitted until the smallest case belied it: {self.condition}")
-        self.condition, self.fulfilled, self.total = "", None, False
-
-    @property
-    def checks(self) -> set[str]:
-        """All checks that show it."""
-        return {self.check, *self.shown_by}
 
 
 class Diagnosis:
@@ -112,7 +68,8 @@ class Diagnosis:
     """
 
     def __init__(self, examine: Examine, afresh: Examine, pool: Sequence[Case], seconds: float) -> None:
-        self._examine, self._afresh, self._pool = examine, afresh, pool
+        self._examine, self._pool = examine, pool
+        self._sights = Sights(examine, afresh, self._late)
         self._deadline = time.monotonic() + seconds
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
@@ -123,16 +80,16 @@ class Diagnosis:
                 continue  # comes first: what is remembered makes other results wrong
             groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
-                home = next((one for one in found if self._shows_again(one, check, key, group)), None)
+                home = next((one for one in found if self._sights.shows_again(one, check, key, group)), None)
                 if home:
-                    _join(home, check, group)
+                    home.join(check, group)
                     continue
                 for one in self._diagnose(check, key, group, tallies[check]):
                     twin = next((other for other in found if other.cause and other.cause == one.cause), None)
                     if twin is None:
                         found.append(one)
                     else:
-                        _join(twin, check, one.group)
+                        twin.join(check, one.group)
         return found
 
     def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
@@ -170,56 +127,6 @@ class Diagnosis:
             one = Distinct(check, key, rest, place=_place(check, rest))
             self._find_condition(one, tally)
             yield one
-
-    def _shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
-        """Whether a group of failing cases is another sight of a discrepancy already told."""
-        if key.signature and key == one.key and check != one.check:
-            return True
-        if one.check == PURITY_CHECK:
-            return self._is_remembered(one, check, key, group)
-        if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
-            misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
-            return misshapen and not _others(one, group)
-        if one.key.verdict not in VALUES:
-            return False
-        if check != one.check and check not in FOLLOWING.get(one.check, ()):
-            return False
-        if check == one.check and key.verdict is Verdict.IMPRECISE:
-            if one.key.verdict is Verdict.IMPRECISE:
-                return _dtype(key) == _dtype(one.key)
-            # Whole numbers leave narrower arithmetic no excuse.
-            whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
-            if not self._late() and all(self._fails(one, case) for case in whole):
-                return True
-        cases = _others(one, group)
-        if not cases:
-            return True
-        if check == one.check and is_deviation(one):
-            return bool(group.exhibits) and all(
-                reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values()
-            )
-        return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
-
-    def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
-        """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
-        if check == PURITY_CHECK:
-            return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
-        stateful = one.key.signature.startswith(STALE) or one.key.signature == REMEMBERS
-        if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self._late():
-            return False
-        if check == METAMORPHIC_CHECK:
-            return True  # which makes several calls itself
-        found = [self._afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
-        return bool(found) and all(judgement and judgement.verdict is Verdict.PASS for judgement in found)
-
-    def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
-        """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
-        calls = _related(case) if check == METAMORPHIC_CHECK else [case]
-        return not self._late() and any(self._fails(one, _ordinary(call)) for call in calls)
-
-    def _fails(self, one: Distinct, case: Case) -> bool:
-        examined = self._examine(case, one.check)
-        return fails_alike(one, examined, strictly=not is_deviation(one)) is True
 
     # What.
 
@@ -279,7 +186,7 @@ class Diagnosis:
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
         distinct.condition = WHEREVER
         known = [*distinct.group.cases, *tally.passed, *self._pool]
-        plain = simplest(*_parted(known, lambda case: matters(_ordinary(case))))
+        plain = simplest(*_parted(known, lambda case: matters(ordinary(case))))
         if plain and plain[0].cost <= PLAIN:
             distinct.condition, distinct.fulfilled, distinct.total = str(plain[0]), plain[0], True
 
@@ -338,19 +245,9 @@ class _Suspect:
     ids: tuple[str, ...] = ()
 
 
-def _ordinary(case: Case) -> Case:
-    """The case with numbers that hide nothing."""
-    return replace(case, data=Data("uniform", case.data.seed))
-
-
 def _predicted(one: Distinct, case: Case) -> bool:
     """Whether a discrepancy with a deviation for its cause should show on a case."""
     return one.holds(case) and deviates(one.cause, case, PARTS[one.check])
-
-
-def is_deviation(distinct: Distinct) -> bool:
-    """Whether the cause is one whose results can be computed."""
-    return distinct.check in PARTS and all(name in BY_NAME for name in distinct.cause.split(" + "))
 
 
 def _is_accuracy(cause: str) -> bool:
@@ -362,17 +259,6 @@ def _is_of_another(distinct: Distinct, examined: Examined) -> bool:
     exhibit = examined.exhibit(distinct.check)
     samples = [evidence(distinct.check, exhibit, True)] if exhibit and distinct.beside else []
     return any(reproduces(name, sample) for sample in samples for name in distinct.beside)
-
-
-def _others(one: Distinct, group: Group) -> list[Case]:
-    """The cases of a group that are none of a discrepancy's, whether by name or by its condition."""
-    failed = {failure.case.id for failure in one.group.failures}
-    return [case for case in group.cases if case.id not in failed and not (one.total and one.holds(case))]
-
-
-def _related(case: Case) -> list[Case]:
-    relation = choose(case)
-    return [related.case for related in relation.calls(expect(case))] if relation else []
 
 
 def _alterations(cases: Sequence[Case]) -> Iterator[Case]:
@@ -388,42 +274,8 @@ def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[
     return [case for case, true in truths if true], [case for case, true in truths if not true]
 
 
-def _dtype(key: Key) -> str:
-    return key.signature.partition(":")[0]
-
-
-def _join(home: Distinct, check: str, group: Group) -> None:
-    if check == home.check:
-        home.group.extend(group)
-    else:
-        home.shown_by[check] = home.shown_by.get(check, 0) + group.failing
-
-
-def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:
-    """An array as `explaining` wants it."""
-    expectation, part = exhibit.expectation, PARTS[check]
-    config, arrays = expectation.case.config, expectation.arrays
-    return Sample(config, arrays, part, exhibit.observed, failing, expectation.part(part))
-
-
 def _separated(names: Sequence[str], case: Case, part: str) -> bool:
     return any(separates(names[0], other, case, part) for other in names[1:])
-
-
-def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) -> bool | None:
-    """Whether a case fails as a discrepancy's do, `strictly` with the same verdict; None where it cannot be said."""
-    judgement = examined.judgement(distinct.check)
-    if judgement is None or judgement.verdict in (Verdict.UNSUPPORTED, Verdict.BROKEN):
-        return None
-    if judgement.verdict is Verdict.PASS:
-        return False
-    if is_deviation(distinct) and not (strictly and judgement.verdict is not distinct.key.verdict):
-        exhibit = examined.exhibit(distinct.check)
-        explained = exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
-        return True if explained else None  # it may fail for two reasons at once
-    if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
-        return True
-    return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
 
 
 def _place(check: str, group: Group) -> str:

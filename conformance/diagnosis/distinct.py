@@ -1,0 +1,87 @@
+"""A discrepancy as it is told: its cause, its condition, its place, and what fails as it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from depthwise_conformance.case import Case, Data
+from depthwise_conformance.checks import PARTS
+from depthwise_conformance.diagnosis.conditions import Condition
+from depthwise_conformance.diagnosis.deviations import BY_NAME
+from depthwise_conformance.diagnosis.explaining import Sample, reproduces
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.tally import Examined, Exhibit, Group, Key
+
+VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
+WHEREVER = "wherever it makes a difference"
+
+
+@dataclass
+class Distinct:
+    """A distinct discrepancy: the failing cases of `check` that have one cause, and the other checks that show it."""
+
+    check: str
+    key: Key
+    group: Group
+    cause: str = ""
+    condition: str = ""
+    place: str = ""
+    fulfilled: Condition | None = None  # what `condition` says
+    total: bool = False  # whether every case fails that fulfils it, not only those where the cause makes a difference
+    beside: tuple[str, ...] = ()  # causes that other cases of the check are suspected of
+    notes: list[str] = field(default_factory=list)
+    shown_by: dict[str, int] = field(default_factory=dict)
+
+    def holds(self, case: Case) -> bool:
+        """Whether the condition, if there is one, holds on a case."""
+        return self.fulfilled is None or self.fulfilled.holds(case)
+
+    def withdraw_condition(self) -> None:
+        """Takes the condition back: a failing case has been found that does not fulfil it."""
+        self.notes.append(f"a condition that fitted until the smallest case belied it: {self.condition}")
+        self.condition, self.fulfilled, self.total = "", None, False
+
+    def join(self, check: str, group: Group) -> None:
+        """Takes in further failing cases, of its own check or of another that shows it."""
+        if check == self.check:
+            self.group.extend(group)
+        else:
+            self.shown_by[check] = self.shown_by.get(check, 0) + group.failing
+
+    @property
+    def checks(self) -> set[str]:
+        """All checks that show it."""
+        return {self.check, *self.shown_by}
+
+
+def is_deviation(distinct: Distinct) -> bool:
+    """Whether the cause is one whose results can be computed."""
+    return distinct.check in PARTS and all(name in BY_NAME for name in distinct.cause.split(" + "))
+
+
+def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:
+    """An array as `explaining` wants it."""
+    expectation, part = exhibit.expectation, PARTS[check]
+    config, arrays = expectation.case.config, expectation.arrays
+    return Sample(config, arrays, part, exhibit.observed, failing, expectation.part(part))
+
+
+def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) -> bool | None:
+    """Whether a case fails as a discrepancy's do, `strictly` with the same verdict; None where it cannot be said."""
+    judgement = examined.judgement(distinct.check)
+    if judgement is None or judgement.verdict in (Verdict.UNSUPPORTED, Verdict.BROKEN):
+        return None
+    if judgement.verdict is Verdict.PASS:
+        return False
+    if is_deviation(distinct) and not (strictly and judgement.verdict is not distinct.key.verdict):
+        exhibit = examined.exhibit(distinct.check)
+        explained = exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
+        return True if explained else None  # it may fail for two reasons at once
+    if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
+        return True
+    return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
+
+
+def ordinary(case: Case) -> Case:
+    """The case with numbers that hide nothing."""
+    return replace(case, data=Data("uniform", case.data.seed))

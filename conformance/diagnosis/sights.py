@@ -1,0 +1,109 @@
+"""One cause, one row: which failing cases are another sight of a discrepancy already told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from depthwise_conformance.case import Case, Data
+from depthwise_conformance.checks import (
+    GRADIENT_CHECKS,
+    METAMORPHIC_CHECK,
+    OUTPUT_CHECK,
+    PURITY_CHECK,
+    REMEMBERS,
+    SPECIAL_CHECK,
+    STALE,
+)
+from depthwise_conformance.diagnosis.distinct import VALUES, Distinct, evidence, fails_alike, is_deviation, ordinary
+from depthwise_conformance.diagnosis.explaining import reproduces
+from depthwise_conformance.judging import expect
+from depthwise_conformance.metamorphic import choose
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.tally import Examined, Group, Key
+
+WITHOUT_RESULT = (Verdict.REFUSED, Verdict.CRASHED, Verdict.TIMED_OUT)
+# What a wrong result of one check makes wrong, too.
+FOLLOWING = {
+    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
+    **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
+}
+ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
+AFRESH = 3  # cases that are asked of a process with no memories
+ASKED = 5  # cases that are asked for with other numbers
+
+Examine = Callable[[Case, str], Examined]
+
+
+@dataclass(frozen=True)
+class Sights:
+    """Tells sights of one discrepancy from another. `examine`, `afresh` and `late` are the diagnosis's."""
+
+    examine: Examine
+    afresh: Examine
+    late: Callable[[], bool]
+
+    def shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
+        """Whether a group of failing cases is another sight of a discrepancy already told."""
+        if key.signature and key == one.key and check != one.check:
+            return True
+        if one.check == PURITY_CHECK:
+            return self._is_remembered(one, check, key, group)
+        if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
+            misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
+            return misshapen and not _others(one, group)
+        if one.key.verdict not in VALUES:
+            return False
+        if check != one.check and check not in FOLLOWING.get(one.check, ()):
+            return False
+        if check == one.check and key.verdict is Verdict.IMPRECISE:
+            if one.key.verdict is Verdict.IMPRECISE:
+                return _dtype(key) == _dtype(one.key)
+            # Whole numbers leave narrower arithmetic no excuse.
+            whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
+            if not self.late() and all(self._fails(one, case) for case in whole):
+                return True
+        cases = _others(one, group)
+        if not cases:
+            return True
+        if check == one.check and is_deviation(one):
+            return bool(group.exhibits) and all(
+                reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values()
+            )
+        return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
+
+    def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
+        """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
+        if check == PURITY_CHECK:
+            return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
+        stateful = one.key.signature.startswith(STALE) or one.key.signature == REMEMBERS
+        if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self.late():
+            return False
+        if check == METAMORPHIC_CHECK:
+            return True  # which makes several calls itself
+        found = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
+        return bool(found) and all(judgement and judgement.verdict is Verdict.PASS for judgement in found)
+
+    def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
+        """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
+        calls = _related(case) if check == METAMORPHIC_CHECK else [case]
+        return not self.late() and any(self._fails(one, ordinary(call)) for call in calls)
+
+    def _fails(self, one: Distinct, case: Case) -> bool:
+        examined = self.examine(case, one.check)
+        return fails_alike(one, examined, strictly=not is_deviation(one)) is True
+
+
+def _others(one: Distinct, group: Group) -> list[Case]:
+    """The cases of a group that are none of a discrepancy's, whether by name or by its condition."""
+    failed = {failure.case.id for failure in one.group.failures}
+    return [case for case in group.cases if case.id not in failed and not (one.total and one.holds(case))]
+
+
+def _related(case: Case) -> list[Case]:
+    relation = choose(case)
+    return [related.case for related in relation.calls(expect(case))] if relation else []
+
+
+def _dtype(key: Key) -> str:
+    return key.signature.partition(":")[0]
