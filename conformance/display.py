@@ -49,6 +49,7 @@ class RunConsole:
             f"{run.options.examples} drawn cases each, seed {run.options.seed}."
         )
         run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
+        run.announce = self._console.print
         self._bars.start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -102,7 +102,12 @@ class Engine:
         guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
         pool = draw_pool(self.options.seed) if guilty else []
         with ThreadPoolExecutor(ACTIVE) as executor:
-            list(executor.map(lambda target: self._diagnose(target, pool), guilty))
+            try:
+                list(executor.map(lambda target: self._diagnose(target, pool), guilty))
+            except BaseException:
+                for target in guilty:
+                    target.worker.abort()
+                raise
 
     def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
@@ -134,7 +139,10 @@ class Engine:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
         if isinstance(case, Refusal):
             return self._judge_refusals(target, [case])[0] if check == "errors" else None
-        return self.examine(target, case, check).judgement(check)
+        judgement = self.examine(target, case, check).judgement(check)
+        if check != judge.METAMORPHIC_CHECK or (judgement is not None and judgement.verdict.is_discrepancy):
+            return judgement
+        return self._judge_cores(target, [expect(case)])[0] or judgement
 
     def examine(self, target: Target, case: Case, check: str) -> Examined:
         """One check on one case, alone and thoroughly, with what came back."""
@@ -229,20 +237,26 @@ class Engine:
         check = judge.METAMORPHIC_CHECK
         if target.status != "judged" or check not in selected[target.name]:
             return
-        requests = [(judge.forward_request(target.expects(expectation)),) for expectation in expectations]
-        alone = Worker(replace(target.worker.launch, cores=1), target.worker.timeout)
         try:
             with self._active:
-                pairs = list(zip(target.worker.run(requests), alone.run(requests), strict=True))
+                judgements = self._judge_cores(target, expectations)
         except WorkerBrokenError as error:
             target.status, target.message = "broken", str(error)
             return
-        finally:
-            alone.close()
-        for expectation, ((many,), (one,)) in zip(expectations, pairs, strict=True):
-            if (judgement := judge.judge_threads(target.expects(expectation), many, one)) is not None:
+        for expectation, judgement in zip(expectations, judgements, strict=True):
+            if judgement is not None:
                 self.tallies[target.name, check].add(expectation.case, judgement, -1)
                 self._record(make_records(target, expectation.case, [(check, judgement)]))
+
+    def _judge_cores(self, target: Target, expectations: Sequence[Expectation]) -> list[Judgement | None]:
+        mine = [target.expects(expectation) for expectation in expectations]
+        requests = [(judge.forward_request(expectation),) for expectation in mine]
+        alone = Worker(replace(target.worker.launch, cores=1), target.worker.timeout)
+        try:
+            pairs = list(zip(mine, target.worker.run(requests), alone.run(requests), strict=True))
+        finally:
+            alone.close()
+        return [judge.judge_threads(expectation, many, one) for expectation, (many,), (one,) in pairs]
 
     def _evaluate_refusals(
         self, cases: Sequence[Refusal], selected: Mapping[str, Collection[str]], target: Target

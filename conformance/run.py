@@ -84,6 +84,7 @@ class ConformanceRun:
         self.selected: dict[str, set[str]] = {}
         self.discrepancies: list[Discrepancy] = []
         self.progress: Progress = lambda target, done: None
+        self.announce: Callable[[str], None] = lambda text: None
         self.failed = False
         self._evaluated: set[str] = set()
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
@@ -136,7 +137,9 @@ class ConformanceRun:
         self.failed = True  # unless it comes to its end
         targets = [target for target in self.targets if target.name in selected]
         self.engine.evaluate(targets, selected)
-        self.engine.diagnose(targets)
+        if any(tally.groups for tally in self.engine.tallies.values()):
+            self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
+            self.engine.diagnose(targets)
         self.failed = False
         self._evaluated |= set(selected)
 
