@@ -101,6 +101,8 @@ def _score_diagnosis(engine: Engine, target: Target, score: Score) -> None:
     score.found_cause, score.found_condition = main.cause, main.condition
     if score.cause and not main.cause:
         score.cause_is = "missing"
+    if main.cause and not is_deviation(main):  # seen, not computed: something remembered
+        score.cause_is = "right" if score.check == "purity" or "Cached" in score.name else "wrong"
     if main.check not in PARTS:
         return
     unexplained, belied = _hold_out(engine, target, main, score)

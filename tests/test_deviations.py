@@ -227,10 +227,9 @@ def page() -> str:
         "differentiation. Under 'alone in' are the gradients in which the same may be wrong by itself; that is told as",
         "'kernel flipped (input gradient)', for example.",
         "",
-        "Two kinds of cause are not computed, but seen: " + ", ".join(f"`{cause}`" for cause in STALE_CAUSES.values()),
-        "(right for the first arguments, then wrong when one of them changes, in a process asked nothing before), and",
-        "`float16 accumulation`, `bfloat16 accumulation` or `float32 accumulation` (outside the bound of the dtype's",
-        "own accumulator, and inside what the named one usually errs by, on three cases or more).",
+        "Some causes are not computed, but seen: " + ", ".join(f"`{cause}`" for cause in STALE_CAUSES.values()),
+        "(right for the first arguments, then wrong when one of them changes, where a fresh process is right). Narrow",
+        "accumulators are told by the signature of `imprecise`, as what explains the errors: many faults are as small.",
     ]
     alone = {d.name: alone_in(d.name) for d in DEVIATIONS}
     kind = ""

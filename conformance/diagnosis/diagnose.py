@@ -58,7 +58,6 @@ AGREED = 6  # further cases that fail, on which causes that are one in other wor
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
-ACCUMULATION, REPEATED = " accumulation", 3  # an accumulator that explains so many cases is a cause
 
 
 class Diagnosis:
@@ -102,8 +101,6 @@ class Diagnosis:
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
-        elif key.signature.endswith(ACCUMULATION) and group.failing >= REPEATED and not (suspects or self._late()):
-            whole.cause = key.signature.partition(": ")[2]
         self._find_condition(whole, tally)
         if whole.cause or whole.condition or not suspects:
             yield whole
