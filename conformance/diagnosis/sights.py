@@ -10,6 +10,7 @@ from depthwise_conformance.checks import (
     GRADIENT_CHECKS,
     METAMORPHIC_CHECK,
     OUTPUT_CHECK,
+    PARTS,
     PURITY_CHECK,
     REMEMBERS,
     SPECIAL_CHECK,
@@ -66,7 +67,7 @@ class Sights:
         cases = _others(one, group)
         if not cases:
             return True
-        if check == one.check and is_deviation(one):
+        if check in PARTS and is_deviation(one):
             return bool(group.exhibits) and all(
                 reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values()
             )
