@@ -52,8 +52,8 @@ class Options:
     examples: int = 250
     seed: int = 0
     strength: int = 2
-    search_seconds: float = 10.0  # for one discrepancy
-    search_budget: float = 120.0  # seconds for all of them
+    search_seconds: float = 5.0  # for one discrepancy
+    search_budget: float = 60.0  # seconds for all of them
     diagnosis_seconds: float = 30.0  # for one target
 
 

@@ -1906,7 +1906,9 @@ class TruncatesTowardsZero(TruncatesResults):
 
 
 class DeclaresTF32ComputesBfloat16(Fault):
-    """Declares TF32 products for float32, and multiplies in bfloat16."""
+    """Declares TF32 products for float32, and rounds the kernel to bfloat16."""
+
+    cause = "bfloat16 weights"
 
     def describe(self) -> Description:
         return Description(versions={"numpy": np.__version__}, arithmetic={"float32": "TF32 products"})
