@@ -310,6 +310,8 @@ class Engine:
         if len(target.claimed) < KEPT and verdicts - {Verdict.UNSUPPORTED}:
             target.claimed.append(case)
         for check, judgement in examined.found:
+            if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays:
+                target.traits.observe(examined.expectation, examined.arrays["output"], judgement)
             self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
         self._record(make_records(target, case, examined.found))
 
@@ -361,11 +363,7 @@ def _examine(
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
         found = list(judge.judge_case(expectation, program, outcomes, checks))
-        examined = Examined(expectation, found, judge.first_arrays(program, outcomes))
-        for check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK):
-            if (judgement := examined.judgement(check)) is not None and "output" in examined.arrays:
-                target.traits.observe(expectation, examined.arrays["output"], judgement)
-        yield examined
+        yield Examined(expectation, found, judge.first_arrays(program, outcomes))
 
 
 def _chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
