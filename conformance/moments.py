@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.reference import Bounded
 
 ELEMENTS = 1000
-DEVIATIONS = 7.0  # 2 * 2 exp(-24.5) < 1e-10; about four standard deviations of roundings spread evenly
+DEVIATIONS = 7.0  # 2 * 2 exp(-24.5) < 1e-10; about twelve standard deviations of roundings spread evenly
 MEAN_SQUARE = 1.5  # exp(-1000 * 0.047) < 1e-20
 RANDOM = ("uniform", "normal", "s3", "s5")  # the recipes whose roundings are as good as independent
 

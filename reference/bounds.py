@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from depthwise_conformance.reference import operation
 from depthwise_conformance.reference.activations import ACTIVATIONS, softmax, softmax_rounding
 from depthwise_conformance.reference.config import LayerConfig
-from depthwise_conformance.reference.floats import FORMATS, Arithmetic
+from depthwise_conformance.reference.floats import FORMATS, USUAL, Arithmetic
 from depthwise_conformance.reference.geometry import Shape4
 
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
+MIXED = 4  # terms of a sum whose roundings are as good as independent of those of others: one weight alone rounds alike
 VAGUE = 0.25  # an arithmetic that loses so much explains anything, and so nothing
 
 
@@ -33,7 +34,8 @@ class Bounded:
     """A float64 `value` and the `bound` on the error of an honest result, infinite where it may overflow.
 
     `variance` bounds the sum of the squares of the roundings behind each element, where all of them are linear: what
-    statistics over many elements are held against. None behind an activation that is not.
+    statistics over many elements are held against. None behind an activation that is not, and where roundings are not
+    independent: of factors that many elements share, or in sums of few terms.
     """
 
     value: Array
@@ -211,16 +213,17 @@ def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
     lost = 2.0 * sums.terms * accumulator.tiny  # every product and every partial sum may underflow
     error = np.asarray((relative + gamma(sums.terms, double.roundoff)) * sums.reach + lost)
-    # n additions and as many products, none of which loses more than u times the reach, all of them together
-    squares = sums.terms * (accumulator.roundoff**2 + double.roundoff**2) + rounded_inputs**2
+    if arithmetic.usual == USUAL and relative > VAGUE:
+        error = np.zeros_like(error)
+    # n - 1 additions, none of which loses more than u times the reach, nor all n products together
+    squares = sums.terms * (accumulator.roundoff**2 + double.roundoff**2)
     variance = squares * sums.reach * sums.reach + lost * lost
     if sums.whole:
         exact = sums.reach * max(arithmetic.inputs, accumulator.roundoff) <= 1.0
         error[exact] = variance[exact] = 0.0
-    elif arithmetic.usual < np.inf and relative > VAGUE:
-        error = np.zeros_like(error)
     error[~(sums.reach <= accumulator.largest)] = np.inf
-    return Bounded(sums.value, error, variance)
+    independent = sums.terms >= MIXED and arithmetic.inputs == 0.0
+    return Bounded(sums.value, error, variance if independent else None)
 
 
 def _store(stage: Bounded, arithmetic: Arithmetic, whole: bool) -> Bounded:

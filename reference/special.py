@@ -77,7 +77,9 @@ def special_output(
     for where, limit in zip(sides, LIMITS[config.activation], strict=True):
         value[where] = np.nan if limit is None else limit
         bound[where] = np.inf if limit is None else FORMATS[config.dtype].roundoff
-    bound[overflow | (products.flushed() > before.bound)] = np.inf
+    flushed = products.flushed()
+    bound += 2.0 * flushed  # more than any activation makes of it
+    bound[overflow | ((flushed > 0.0) & (config.activation == "softmax"))] = np.inf
     if LIMITS[config.activation][2] is None:  # what the activation makes of NaN is open
         bound[nan_too] = np.inf
     if config.activation == "softmax":

@@ -124,7 +124,7 @@ def rounded_by(expectation: Expectation, rounding) -> np.ndarray:
     ],
 )
 def test_directed_rounding_is_seen_though_no_element_leaves_its_bound(rounding, name):
-    config = LayerConfig(1, use_bias=False)
+    config = LayerConfig(2, use_bias=False)
     expectation = expect(Case(config, (4, 32, 32, 32), Data("normal", 1)))
     judgement = judge_values(rounded_by(expectation, rounding).astype(np.float32), expectation, "output")
     assert judgement.error <= 1.0
@@ -159,9 +159,24 @@ def test_few_elements_are_judged_one_by_one_only(elements):
 
 def test_bias_is_asked_of_random_numbers_only():
     assert set(RANDOM) <= set(RECIPES)
-    expectation = expect(Case(LayerConfig(1, use_bias=False), (4, 32, 32, 32), Data("wide", 1)))
+    expectation = expect(Case(LayerConfig(2, use_bias=False), (4, 32, 32, 32), Data("wide", 1)))
     observed = rounded_by(expectation, lambda exact, floor, ceiling: floor).astype(np.float32)
     assert judge_values(observed, expectation, "output").verdict is Verdict.PASS
+
+
+def test_products_of_one_weight_round_alike_and_are_judged_one_by_one_only():
+    # perfectly rounded; with 255/4096 for its weight nearly every bfloat16 product rounds down
+    case = Case(LayerConfig(1, use_bias=False, dtype="bfloat16"), (1, 40, 40, 1), Data("uniform", 121))
+    expectation = expect(case)
+    observed = expectation.output.value.astype(np.float32).astype(expectation.arrays.x.dtype)
+    assert judge_values(observed, expectation, "output").verdict is Verdict.PASS
+    assert expectation.output.variance is None
+
+
+def test_factors_that_are_rounded_first_are_shared_and_judged_one_by_one_only():
+    declared = next(arithmetic for arithmetic in arithmetics("float32") if arithmetic.name == "TF32 products")
+    assert large().evaluation.output(declared).variance is None
+    assert large().output.variance is not None
 
 
 # Special values
