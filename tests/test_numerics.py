@@ -261,6 +261,17 @@ def test_relu_of_nan_is_open(activation):
         assert judge_special(output, one).verdict is Verdict.PASS
 
 
+def test_a_subnormal_that_hardware_takes_for_zero_widens_the_bound():
+    one = special(kernel_size=(1, 2))
+    arrays = {name: np.zeros_like(getattr(one.arrays, name)) for name in ("x", "kernel")}
+    arrays["x"][0, 0, :2, 0] = 2.0**-127, 6291455.5
+    arrays["kernel"][0, :, 0, 0] = 2.2 * 2.0**126, 1.0 + 2.0**-23
+    one = dataclasses.replace(one, arrays=dataclasses.replace(one.arrays, **arrays))
+    output = one.special.expected.value.astype(np.float32)
+    output[0, 0, 0, 0] = arrays["x"][0, 0, 1, 0] * arrays["kernel"][0, 1, 0, 0]
+    assert judge_special(output, one).verdict is Verdict.PASS
+
+
 HONEST = [honest.Honest, honest.FusedMultiplyAdd, honest.MatrixProduct, honest.RoundedStages]
 
 
