@@ -4,8 +4,8 @@ The model is that of Higham and Mary (2019): roundings are random numbers of mea
 before. `Bounded.variance` bounds the sum of the squares of what they can come to, so the sum of all errors obeys
 Azuma's inequality, `P(|sum| > s sqrt(sum of variances)) <= 2 exp(-s**2 / 2)`, with or without the signs of the exact
 values, and the sum of the squares of the normalised errors has the tail of chi-square:
-`P(mean > c) <= exp(-T (c - 1 - ln c) / 2)`. With the limits below and a thousand elements, an honest implementation
-is blamed with a probability of less than 1e-10 a tensor.
+`P(mean > c) <= exp(-T (c - 1 - ln c) / 2)`. With the limits below and a thousand elements, an implementation that the
+model holds for is blamed with a probability of less than 1e-10 a tensor.
 """
 
 from __future__ import annotations

@@ -1878,31 +1878,31 @@ class InfinityIsNan(Special):
         return np.where(np.isinf(stored), np.full_like(stored, np.nan), stored)
 
 
-class TruncatesResults(Fault):
-    """float32 layers: exact sums, cut off where they should be rounded."""
+class Directed(Fault):
+    """Honest, with exact sums in float32 layers; its subclasses round them in one direction."""
 
     def accumulator(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.float64) if dtype == np.float32 else super().accumulator(dtype)
+
+
+class RoundsResultsUp(Directed):
+    """float32 layers: exact sums, rounded up."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        if dtype != np.float32:
+            return stored
+        return np.where(stored < y, np.nextafter(stored, np.float32(np.inf)), stored)
+
+
+class TruncatesTowardsZero(Directed):
+    """float32 layers: exact sums, cut off where they should be rounded."""
 
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
         if dtype != np.float32:
             return stored
         return np.where(np.abs(stored) > np.abs(y), np.nextafter(stored, np.float32(0)), stored)
-
-
-class RoundsResultsUp(TruncatesResults):
-    """float32 layers: exact sums, rounded up."""
-
-    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
-        stored = Fault.store(self, y, dtype)
-        if dtype != np.float32:
-            return stored
-        return np.where(stored < y, np.nextafter(stored, np.float32(np.inf)), stored)
-
-
-class TruncatesTowardsZero(TruncatesResults):
-    """float32 layers: exact sums, cut off where they should be rounded."""
 
 
 class DeclaresTF32ComputesBfloat16(Fault):
