@@ -50,7 +50,7 @@ MEANINGS = {
     Verdict.WRONG_SPECIAL: _fault(
         "wrong special",
         "treats special values wrongly in the {thing}",
-        "NaN, infinities, signed zeros or overflow come out otherwise than arithmetic settles.",
+        "NaN and infinities come out otherwise than arithmetic settles.",
     ),
     Verdict.NOT_DETERMINISTIC: _fault(
         "not deterministic",
@@ -97,7 +97,7 @@ CHECKS = {
     "gradient_kernel": ("gradient of the kernel", "Every element of the gradient of the kernel is within its bound."),
     "gradient_bias": ("gradient of the bias", "Every element of the gradient of the bias is within its bound."),
     "special_values": (
-        "output of special values",
+        "output",
         "NaN, infinities and overflow come out as IEEE 754 settles; what it leaves open is recorded, not judged.",
     ),
     "metamorphic": (
