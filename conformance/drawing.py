@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
+from depthwise_conformance import interrupts
 from depthwise_conformance.case import Case, Refusal
 from depthwise_conformance.diagnosis.facts import Fact, altered, facts
 from depthwise_conformance.strategies import OUTSIDE, cases, refusals
@@ -118,6 +119,7 @@ def _hypothesis(
     strategy: SearchStrategy[T], seed: int, count: int, phases: tuple[Phase, ...], examine: Callable[[T], object]
 ) -> None:
     def look(case: T) -> None:
+        interrupts.check()
         examine(case)
 
     seeded(seed)(_settings(count, phases)(given(strategy)(look)))()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from depthwise_conformance import checks as judge
+from depthwise_conformance import interrupts
 from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.covering import catalogue
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
@@ -380,3 +381,4 @@ def _chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
 def _wait(futures: Iterable[Future[None]]) -> None:
     for future in futures:
         future.result()
+    interrupts.check()

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from depthwise_conformance import interrupts
 from depthwise_conformance.case import AnyCase, Case, canonical
 from depthwise_conformance.covering import coverage
 from depthwise_conformance.diagnosis.distinct import Distinct
@@ -101,6 +102,10 @@ class ConformanceRun:
 
     def verify(self, target_name: str, check: str) -> list[Discrepancy]:
         """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged, BrokenTargetError."""
+        with interrupts.heeded():
+            return self._verify(target_name, check)
+
+    def _verify(self, target_name: str, check: str) -> list[Discrepancy]:
         target = next(t for t in self.targets if t.name == target_name)
         if target_name not in self._evaluated:
             alone = {target_name: self.selected[target_name]}
