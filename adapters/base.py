@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.reference import LayerConfig
 
 AnyArray = NDArray[Any]
+Shape = tuple[int | None, ...]
 
 
 class Unsupported(Exception):
@@ -44,11 +45,70 @@ class Gradients:
 
 
 class LayerHandle(ABC):
-    """A whole layer, constructed by the framework from the seed's arguments."""
+    """A whole layer, constructed by the framework from the seed's arguments, and used as its users do.
+
+    Weights go by the names `kernel` and `bias`. Only the call must be written; the rest has defaults that say
+    "unsupported". What the framework raises is an observation: let it through.
+    """
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the weights for inputs of this shape; by default, the first call does."""
+        raise Unsupported("the layer is not built apart from its first call")
 
     @abstractmethod
     def __call__(self, x: AnyArray) -> AnyArray:
         """Builds the layer if need be and applies it."""
+
+    def weights(self) -> Mapping[str, AnyArray]:
+        """The weights by name, in the layer's order."""
+        raise Unsupported("the layer's weights cannot be read")
+
+    def assign(self, weights: Mapping[str, AnyArray]) -> None:
+        """Sets the weights, as they are given: no constraint applies."""
+        raise Unsupported("the layer's weights cannot be set")
+
+    def attributes(self) -> Mapping[str, Any]:
+        """`name`, `trainable`, `compute_dtype` and `variable_dtype`, as far as the layer has them."""
+        raise Unsupported("the layer has no attributes")
+
+    def loss(self) -> AnyArray:
+        """The sum of what the regularizers added to the loss in the last call, of no dimensions."""
+        raise Unsupported("the layer has no losses")
+
+    def gradients(self, x: AnyArray, cotangent: AnyArray) -> Mapping[str, AnyArray]:
+        """The gradients of `sum(cotangent * layer(x)) + loss` for `input` and every weight that is trained."""
+        raise Unsupported("the layer has no gradients")
+
+    def step(self, gradients: Mapping[str, AnyArray], learning_rate: float) -> None:
+        """An optimizer's update by plain gradient descent with these gradients of the weights that are trained."""
+        raise Unsupported("the layer has no optimizer")
+
+    def fit(self, x: AnyArray, cotangent: AnyArray, learning_rate: float) -> None:
+        """One such step of training, compiled as the framework does by default, on one batch.
+
+        The loss is the mean over the batch of `sum(cotangent * layer(x))`, and what the regularizers add.
+        """
+        raise Unsupported("the layer has no training of its own")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape that the layer states without computing; None for a size that is not known."""
+        raise Unsupported("the layer states no shapes")
+
+    def symbolic_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output of a symbolic call; None for a size that is not known."""
+        raise Unsupported("the layer has no symbolic calls")
+
+    def get_config(self) -> Mapping[str, Any]:
+        """The layer's configuration, JSON values."""
+        raise Unsupported("the layer has no configuration")
+
+    def recreated(self) -> LayerHandle:
+        """Another layer, made from the configuration of this one."""
+        raise Unsupported("layers are not made from configurations")
+
+    def reloaded(self) -> LayerHandle:
+        """The layer, saved in the framework's own format and loaded again."""
+        raise Unsupported("layers are not saved")
 
 
 class Adapter(ABC):
@@ -89,6 +149,14 @@ class Adapter(ABC):
         """The shape that the framework infers without computing; None for a dimension that it does not know."""
         raise Unsupported(f"{self.name} has no symbolic shapes")
 
-    def layer(self, arguments: Mapping[str, Any]) -> LayerHandle:
-        """The framework's own layer from the seed's constructor arguments as given, valid or not."""
+    def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
+        """The framework's own layer from the seed's constructor arguments as given, valid or not.
+
+        Initializers, regularizers and constraints come as Keras takes them: None, a name, `{"class_name": ...,
+        "config": {...}}`, or a `function` of this adapter.
+        """
         raise Unsupported(f"{self.name} is a raw operation, with a contract of its own for arguments")
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """A function of the framework's tensors: one of `reference.functions.FUNCTIONS`, written for them."""
+        raise Unsupported(f"{self.name} has no function {name!r}")

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ClassVar
 
 from depthwise_conformance.adapters import jax_lax, tensorflow_nn
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
+from depthwise_conformance.adapters.keras_handle import KerasLayer, functions, to_numpy
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference import LayerConfig
-
-
-class KerasLayer(LayerHandle):
-    """A layer that Keras constructed; building and calling it may still raise."""
-
-    def __init__(self, keras: Any, place: str, arguments: Mapping[str, Any]) -> None:
-        self._keras = keras
-        self._place = place
-        self.layer = keras.layers.DepthwiseConv2D(**arguments)
-
-    def __call__(self, x: AnyArray) -> AnyArray:
-        """The layer's own weights, as its initializers made them."""
-        with self._keras.device(self._place):
-            return to_numpy(self._keras, self.layer(x))
 
 
 class KerasAdapter(Adapter):
@@ -39,9 +26,9 @@ class KerasAdapter(Adapter):
         os.environ["KERAS_BACKEND"] = self.backend
         tensorflow_nn.prepare()  # Keras may import frameworks besides its backend: on torch, JAX
         jax_lax.prepare(mode)
-        self._keras: Any = import_module("keras")
+        self.keras: Any = import_module("keras")
         self._framework: Any = import_module(self.backend)
-        self._place = device.replace("cuda", "gpu")
+        self.place = device.replace("cuda", "gpu")
         self._last: tuple[LayerConfig, int] | None = None
         self._layer: Any = None
 
@@ -51,32 +38,36 @@ class KerasAdapter(Adapter):
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """The call of a layer to which the weights are assigned."""
-        with self._keras.device(self._place):
-            return to_numpy(self._keras, self._loaded(config, x.shape, kernel, bias)(x))
+        with self.keras.device(self.place):
+            return to_numpy(self.keras, self._loaded(config, x.shape, kernel, bias)(x))
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
         """By the backend's autodiff, through the layer's call."""
-        convert = self._keras.ops.convert_to_tensor
-        with self._keras.device(self._place):
+        convert = self.keras.ops.convert_to_tensor
+        with self.keras.device(self.place):
             layer = self._loaded(config, x.shape, kernel, bias)
-            found = self._differentiate(layer, convert(x), convert(cotangent))
-            arrays = [to_numpy(self._keras, gradient) for gradient in found]
+            found = self.differentiate(layer, convert(x), convert(cotangent))
+            arrays = [to_numpy(self.keras, gradient) for gradient in found]
         return Gradients(arrays[0], arrays[1], arrays[2] if bias is not None else None)
 
     def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """By the symbolic call that functional models make."""
         layer = self._construct(config)
-        return tuple(layer(self._keras.KerasTensor(input_shape, config.dtype)).shape)
+        return tuple(layer(self.keras.KerasTensor(input_shape, config.dtype)).shape)
 
-    def layer(self, arguments: Mapping[str, Any]) -> LayerHandle:
-        """`keras.layers.DepthwiseConv2D(**arguments)`."""
-        return KerasLayer(self._keras, self._place, arguments)
+    def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
+        """`keras.layers.DepthwiseConv2D(*positional, **arguments)`."""
+        return KerasLayer(self, self.keras.layers.DepthwiseConv2D(*positional, **arguments))
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """By operators and `keras.ops`."""
+        return functions(self.keras)[name]
 
     @abstractmethod
-    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
-        """The gradients for the input and the layer's weights, in this order."""
+    def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
+        """The gradients of `sum(cotangent * layer(x))` and the layer's losses, for x and the trained weights."""
 
     @abstractmethod
     def _devices(self) -> tuple[str, ...]:
@@ -103,7 +94,7 @@ class KerasAdapter(Adapter):
         zeros = {"depthwise_initializer": "zeros", "bias_initializer": "zeros"}
         arguments = config.to_json() | said | zeros
         arguments.pop("strided_dilation", None)
-        return self._keras.layers.DepthwiseConv2D(**arguments)
+        return self.keras.layers.DepthwiseConv2D(**arguments)
 
 
 class KerasTensorFlow(KerasAdapter):
@@ -113,11 +104,15 @@ class KerasTensorFlow(KerasAdapter):
     backend: ClassVar[str] = "tensorflow"
     distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "tensorflow-cpu")
 
-    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+    def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
+        """By a tape."""
         with self._framework.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x)
-        return tape.gradient(y, [x, *(weight.value for weight in layer.trainable_variables)], cotangent)
+            parts = [layer(x), *layer.losses]
+        leaves = [x, *(weight.value for weight in layer.trainable_variables)]
+        ones = [self._framework.ones_like(loss) for loss in parts[1:]]
+        found: list[Any] = tape.gradient(parts, leaves, [cotangent, *ones])
+        return found
 
     def _devices(self) -> tuple[str, ...]:
         return tensorflow_nn.devices(self._framework)
@@ -130,10 +125,13 @@ class KerasTorch(KerasAdapter):
     backend: ClassVar[str] = "torch"
     distributions: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
+    def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
+        """By `torch.autograd.grad`."""
         x.requires_grad_()
         leaves = [x, *(weight.value for weight in layer.trainable_variables)]
-        return self._framework.autograd.grad(layer(x), leaves, cotangent)
+        y = layer(x)
+        losses = [loss for loss in layer.losses if loss.requires_grad]  # not those of frozen weights
+        return list(self._framework.autograd.grad([y, *losses], leaves, [cotangent, *([None] * len(losses))]))
 
     def _devices(self) -> tuple[str, ...]:
         return ("cpu", *(f"cuda:{index}" for index in range(self._framework.cuda.device_count())))
@@ -155,20 +153,20 @@ class KerasJax(KerasAdapter):
         self._tidy()
         return super()._loaded(config, shape, kernel, bias)
 
-    def _differentiate(self, layer: Any, x: Any, cotangent: Any) -> Any:
-        def call(x: Any, weights: Any) -> Any:
-            return layer.stateless_call(weights, [], x)[0]
+    def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
+        """By `jax.vjp` of a call in a stateless scope."""
+        variables = layer.trainable_variables
 
-        weights = [weight.value for weight in layer.trainable_variables]
-        _, pull = self._framework.vjp(call, x, weights)
-        input_gradient, weight_gradients = pull(cotangent)
+        def call(x: Any, weights: Any) -> list[Any]:
+            mapping = list(zip(variables, weights, strict=True))
+            with self.keras.StatelessScope(state_mapping=mapping, collect_losses=True):
+                return [layer(x), *layer.losses]
+
+        weights = [weight.value for weight in variables]
+        parts, pull = self._framework.vjp(call, x, weights)
+        ones = [self._framework.numpy.ones_like(loss) for loss in parts[1:]]
+        input_gradient, weight_gradients = pull([cotangent, *ones])
         return [input_gradient, *weight_gradients]
 
     def _devices(self) -> tuple[str, ...]:
         return jax_lax.devices(self._framework)
-
-
-def to_numpy(keras: Any, tensor: Any) -> AnyArray:
-    """By Keras's own conversion, which keeps the dtype."""
-    array: AnyArray = keras.ops.convert_to_numpy(tensor)
-    return array

@@ -135,6 +135,8 @@ class OnnxRuntime(Adapter):
 def _decline(config: LayerConfig) -> None:
     if config.dtype not in ELEMENT_TYPES:
         raise Unsupported(BFLOAT16)
+    if config.activation not in (None, "linear", *OPERATORS):
+        raise Unsupported(f"no function for activation {config.activation!r}")
 
 
 def _to_onnx_kernel(kernel: AnyArray) -> AnyArray:

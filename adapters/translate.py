@@ -64,8 +64,12 @@ def _same_pads(size: Size, kernel: int, stride: int, dilation: int) -> Pads:
 
 
 def activate(config: LayerConfig, functions: Mapping[str, Callable[[Any], Any]], y: Any) -> Any:
-    """Applies the framework's function for `config.activation`."""
-    return y if config.activation in (None, "linear") else functions[config.activation](y)
+    """Applies the framework's function for `config.activation`; Unsupported where it has none."""
+    if config.activation in (None, "linear"):
+        return y
+    if config.activation not in functions:
+        raise Unsupported(f"no function for activation {config.activation!r}")
+    return functions[config.activation](y)
 
 
 @contextmanager

@@ -15,6 +15,11 @@ from depthwise_conformance.reference import LayerConfig, kernel_shape, output_sh
 from depthwise_conformance.reference.geometry import spatial_axes
 
 SCHEMA = 1
+HOMES = ("", "none", "channels_last", "channels_first", "broken")
+STEPS = (
+    *("build", "weights", "assign", "call", "loss", "gradients", "step", "fit", "attributes", "config"),
+    *("recreate", "reload", "compute_output_shape", "symbolic_shape"),
+)
 MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
 
 
@@ -67,16 +72,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Constructor arguments that the layer has to refuse, at the latest when it is called on `input_shape`.
+    """What the layer has to refuse, at the latest in the last of `steps` on `input_shape`.
 
-    `arguments` is JSON text; `documented` is the class of exception that the documentation promises, or "" where
-    it only says what is accepted and any exception will do.
+    `arguments` is JSON text; `wrong` says in words what is wrong with them; `documented` is the class of exception that
+    the documentation promises, or "" where it only says what is accepted and any exception will do.
     """
 
     arguments: str
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int | None, ...]
     documented: str = ""
+    wrong: str = ""
+    steps: tuple[str, ...] = ("build", "call")
 
+    check = "errors"
     dtype = "float32"
     data = Data("zeros")
 
@@ -87,15 +95,59 @@ class Refusal:
 
     def to_json(self) -> dict[str, Any]:
         """The case as plain JSON values; `case_from_json` reads them."""
+        refused: dict[str, Any] = {"documented": self.documented}
+        refused |= {"wrong": self.wrong} if self.wrong else {}
+        refused |= {"steps": list(self.steps)} if self.steps != Refusal.steps else {}
         return {
             "schema": SCHEMA,
             "arguments": json.loads(self.arguments),
             "input_shape": list(self.input_shape),
-            "refused": {"documented": self.documented},
+            "refused": refused,
         }
 
 
-AnyCase = Case | Refusal
+@dataclass(frozen=True)
+class LayerCase:
+    """A whole layer, used in `steps` (those of `docs/protocol.md`), as one of the layer's checks asks.
+
+    `arguments` and `positional` are JSON texts of what the constructor gets; `about` names the argument that the case
+    is for, "" where it is for all of them. `home` says what the Keras configuration file in the home folder holds: a
+    data format, "none" (there is none), "broken"; "" where the case does not depend on it.
+    """
+
+    check: str
+    arguments: str
+    input_shape: tuple[int, int, int, int]
+    steps: tuple[str, ...]
+    about: str = ""
+    data: Data = Data()
+    positional: str = "[]"
+    home: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype or the policy asked for."""
+        return str(json.loads(self.arguments).get("dtype", "float32"))
+
+    @functools.cached_property
+    def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
+        return _identify(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
+        layer = {"check": self.check, "about": self.about, "steps": list(self.steps), "home": self.home}
+        return {
+            "schema": SCHEMA,
+            "arguments": json.loads(self.arguments),
+            "input_shape": list(self.input_shape),
+            "data": {"recipe": self.data.recipe, "seed": self.data.seed},
+            "layer": {**layer, "positional": json.loads(self.positional)},
+        }
+
+
+WholeLayer = Refusal | LayerCase
+AnyCase = Case | WholeLayer
 
 
 def case_from_json(value: object) -> AnyCase:
@@ -107,31 +159,82 @@ def case_from_json(value: object) -> AnyCase:
 
 
 def _read(value: object) -> AnyCase:
-    entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused"})
-    schema, shape = entries.get("schema"), entries.get("input_shape")
+    entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused", "layer"})
+    schema = entries.get("schema")
     if type(schema) is not int or schema != SCHEMA:
         raise ValueError(f"schema={reprlib.repr(schema)}: accepted is {SCHEMA}")
-    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
-        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers")
     arguments = _mapping(entries.get("arguments"), "arguments", None)
     if "refused" in entries:
-        if "data" in entries:
-            raise ValueError("a case has 'refused' and 'data'; accepted is one of them")
-        _limit("input_shape", math.prod(shape))
-        documented = _mapping(entries["refused"], "refused", {"documented"}).get("documented", "")
-        if not isinstance(documented, str):
-            raise ValueError(f"refused.documented={documented!r}: accepted is the name of an exception class or ''")
-        return Refusal(canonical(arguments), tuple(shape), documented)
+        return _read_refusal(entries, arguments)
+    shape = _shape(entries.get("input_shape"))
     if len(shape) != 4:
-        raise ValueError(f"input_shape={shape!r}: accepted are 4 integers")
+        raise ValueError(f"input_shape={list(shape)!r}: accepted are 4 integers")
+    sizes = (shape[0], shape[1], shape[2], shape[3])
+    if "layer" in entries:
+        return _read_layer(entries, arguments, sizes)
     for name, given in arguments.items():
         if not isinstance(given, bool | int | str | list | None):
             accepted = "integers, lists of them, text, true, false and null"
             raise ValueError(f"{name}={reprlib.repr(given)}: accepted are {accepted}")
-    config = LayerConfig.from_json(arguments)
-    case = Case(config, (shape[0], shape[1], shape[2], shape[3]), _data(entries.get("data")))
+    case = Case(LayerConfig.from_json(arguments), sizes, _data(entries.get("data")))
     _limit("a case", _elements(case))
     return case
+
+
+def _read_refusal(entries: Mapping[str, Any], arguments: Mapping[str, Any]) -> Refusal:
+    if "data" in entries or "layer" in entries:
+        raise ValueError("a case has 'refused' and 'data' or 'layer'; accepted is one of them")
+    refused = _mapping(entries["refused"], "refused", {"wrong", "documented", "steps"})
+    shape = entries.get("input_shape")
+    if not isinstance(shape, list) or not all(size is None or type(size) is int for size in shape):
+        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers and null")
+    _limit("input_shape", math.prod(size for size in shape if size is not None))
+    wrong, documented = _text("refused.wrong", refused), _text("refused.documented", refused)
+    steps = _steps("refused", refused) if "steps" in refused else Refusal.steps
+    return Refusal(canonical(arguments), tuple(shape), documented, wrong, steps)
+
+
+def _read_layer(
+    entries: Mapping[str, Any], arguments: Mapping[str, Any], shape: tuple[int, int, int, int]
+) -> LayerCase:
+    layer = _mapping(entries["layer"], "layer", {"check", "about", "steps", "home", "positional"})
+    positional = layer.get("positional", [])
+    if not isinstance(positional, list):
+        raise ValueError(f"layer.positional={reprlib.repr(positional)}: accepted is a list of arguments")
+    home = _text("layer.home", layer)
+    if home not in HOMES:
+        raise ValueError(f"layer.home={home!r}: accepted are {', '.join(map(repr, HOMES))}")
+    _limit("input_shape", math.prod(shape))
+    return LayerCase(
+        check=_text("layer.check", layer),
+        arguments=canonical(arguments),
+        input_shape=shape,
+        steps=_steps("layer", layer),
+        about=_text("layer.about", layer),
+        data=_data(entries.get("data")),
+        positional=canonical(positional),
+        home=home,
+    )
+
+
+def _shape(shape: object) -> tuple[int, ...]:
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers")
+    return tuple(shape)
+
+
+def _text(name: str, entries: Mapping[str, Any]) -> str:
+    found = entries.get(name.rpartition(".")[2], "")
+    if not isinstance(found, str):
+        raise ValueError(f"{name}={reprlib.repr(found)}: accepted is text")
+    return found
+
+
+def _steps(name: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
+    found = entries.get("steps", [])
+    if not isinstance(found, list) or any(step not in STEPS for step in found):
+        raise ValueError(f"{name}.steps={reprlib.repr(found)}: accepted is a list of {', '.join(STEPS)}")
+    return tuple(found)
 
 
 def _elements(case: Case) -> int:

@@ -6,16 +6,15 @@ A case becomes a program: the calls that the selected checks need, each made onc
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from depthwise_conformance.case import AnyCase, Case, Data, Refusal
+from depthwise_conformance.case import Case, Data
 from depthwise_conformance.data import SPECIAL, Arrays, make_arrays
 from depthwise_conformance.judging import (
     Expectation,
     Judgement,
+    essence,
     judge_close,
     judge_dtype,
     judge_inferred,
@@ -24,6 +23,7 @@ from depthwise_conformance.judging import (
     judge_special,
     judge_values,
 )
+from depthwise_conformance.layers.refusals import STRIDED_DILATION
 from depthwise_conformance.metamorphic import choose
 from depthwise_conformance.pool import Outcome
 from depthwise_conformance.protocol import AnyArray, Message
@@ -40,7 +40,6 @@ ONE_CORE = "one core instead of all"
 METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
 Found = Iterator[tuple[str, Judgement]]
 ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
-STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
 STALE, REMEMBERS = "stale result for ", "depends on earlier calls"
 LOST = ("crashed", "timed_out")
 
@@ -67,11 +66,6 @@ def is_related(case: Case) -> bool:
 def _one_in(count: int, case: Case) -> bool:
     """Whether a case belongs to a sample, by its id."""
     return int(case.id[:8], 16) % count == 0
-
-
-def refusal_request(case: Refusal) -> Message:
-    """The one call for a refusal."""
-    return _request("construct", json.loads(case.arguments), input_shape=list(case.input_shape))
 
 
 def judge_case(
@@ -139,21 +133,6 @@ def is_right(step: Step, outcome: Outcome) -> bool:
     return outcome.kind == "value" and all(
         judge_values(array, _expected(step), part).verdict is Verdict.PASS for part, array in outcome.arrays.items()
     )
-
-
-def judge_refusal(case: Refusal, outcome: Outcome) -> Judgement:
-    """Whether the layer refused, with the documented class where one is documented."""
-    signature = STRIDED_DILATION if case.documented else case.arguments
-    wanted = case.documented or "an exception"
-    if outcome.kind == "value":
-        detail = f"expected {wanted} for {case.arguments}\n     got an output of shape {outcome.shape}"
-        return Judgement(Verdict.ERROR_MISSING, signature=signature, detail=detail)
-    if outcome.kind != "error":
-        return _without_value(case, outcome)
-    if not case.documented or case.documented in outcome.classes:
-        return Judgement(Verdict.PASS)
-    detail = f"expected {wanted} for {case.arguments}\n     got {outcome.message}"
-    return Judgement(Verdict.ERROR_WRONG, signature=f"{signature}: {outcome.classes[0]}", detail=detail)
 
 
 def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) -> Iterator[Step]:
@@ -371,28 +350,19 @@ def _carrier(names: Collection[str], checks: Collection[str]) -> str:
     return next(name for name in names if name in checks)
 
 
-def _without_value(case: AnyCase, outcome: Outcome) -> Judgement:
+def _without_value(case: Case, outcome: Outcome) -> Judgement:
     """The judgement of a call on a valid case that returned nothing to compare."""
     text = outcome.message
-    strided_dilation = not isinstance(case, Refusal) and case.config.strided_dilation
     if outcome.kind == "unsupported":
-        return Judgement(Verdict.UNSUPPORTED, signature=_essence(text))
-    if outcome.kind == "error" and strided_dilation:
+        return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
+    if outcome.kind == "error" and case.config.strided_dilation:
         return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
     if outcome.kind == "error":
-        return Judgement(Verdict.REFUSED, signature=_essence(text), detail=f"raised on a valid case:\n{text}")
+        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}")
     if outcome.kind == "bad_return":
         return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
     verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
-    return Judgement(verdict, signature=_essence(text), detail=text)
-
-
-def _essence(message: str) -> str:
-    """A message without what differs from case to case, so that one cause has one signature."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message[:2000]).split()) or "no message"
-    while (shorter := re.sub(r"[\[({][^\[\](){}]*[\])}]", "#", text)) != text:
-        text = shorter
-    return re.sub(r"0x[0-9a-f]+|\d+", "#", text)[:200]
+    return Judgement(verdict, signature=essence(text), detail=text)
 
 
 def _brief(outcome: Outcome) -> str:

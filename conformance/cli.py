@@ -15,12 +15,12 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from depthwise_conformance import plugin, suite
 from depthwise_conformance.adapters.loading import adapter_names
-from depthwise_conformance.case import AnyCase, Refusal, case_from_json
+from depthwise_conformance.case import AnyCase, Case, case_from_json
 from depthwise_conformance.display import RunConsole
 from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.pool import WorkerBrokenError
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.record import CHECKS
+from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.reports.tables import merge
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.run import ConformanceRun, tell_case
@@ -87,7 +87,8 @@ def replay(options: argparse.Namespace) -> int:
     case = _read_case(options.case)
     given = {name: getattr(options, name.removeprefix("--"), None) for name in plugin.OPTIONS}
     asked = plugin.read_options({**given, "--seed": 0, "--strength": 2}, Path())
-    applicable = ("errors",) if isinstance(case, Refusal) else tuple(check for check in CHECKS if check != "errors")
+    others = tuple(check for check in CHECKS if check not in LAYER_CHECKS)
+    applicable = others if isinstance(case, Case) else (case.check,)
     checks = [check for check in asked.checks if check in applicable]
     if not checks:
         raise UsageError(f"check {', '.join(asked.checks)}: accepted for this case are {', '.join(applicable)}")

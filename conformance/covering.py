@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.reference import FORMATS, LayerConfig, split_shape
-from depthwise_conformance.reference.activations import ACTIVATIONS
 from depthwise_conformance.reference.geometry import Axis, axis_geometry, effective_extent, join_shape, spatial_axes
-from depthwise_conformance.strategies import WORK
+from depthwise_conformance.strategies import ACTIVATIONS, WORK
 
 Factors = Mapping[str, tuple[Any, ...]]  # the values of each: arguments, sizes, or words for a class of sizes
 Integers = NDArray[np.integer[Any]]
@@ -54,7 +53,7 @@ SPATIAL: Factors = {
 FREE: Factors = {
     "depth_multiplier": (1, 2, 3),
     "data_format": ("channels_last", "channels_first"),
-    "activation": tuple(ACTIVATIONS),
+    "activation": tuple(dict.fromkeys(ACTIVATIONS)),
     "use_bias": (True, False),
     "dtype": tuple(FORMATS),
     "batch": (0, 1, 2, "several"),

@@ -13,9 +13,11 @@ from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
 from depthwise_conformance import interrupts
-from depthwise_conformance.case import Case, Refusal
+from depthwise_conformance.case import Case, LayerCase, Refusal
 from depthwise_conformance.diagnosis.facts import Fact, altered, facts
-from depthwise_conformance.strategies import OUTSIDE, cases, refusals
+from depthwise_conformance.layers.catalogue import drawn_layer_cases
+from depthwise_conformance.layers.refusals import OUTSIDE, refusals
+from depthwise_conformance.strategies import cases
 
 # What makes a case plainer, the plainest value first.
 PLAIN: dict[str, tuple[Fact, ...]] = {
@@ -67,6 +69,13 @@ def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
     """Everything outside what the documentation accepts, and `count` draws of what it refuses by name."""
     drawn: dict[str, Refusal] = {case.id: case for case in OUTSIDE}
     _hypothesis(refusals(), seed, count, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
+    return tuple(drawn.values())
+
+
+def draw_layer_cases(seed: int, count: int) -> tuple[LayerCase, ...]:
+    """`count` distinct layers whose arguments are all drawn."""
+    drawn: dict[str, LayerCase] = {}
+    _hypothesis(drawn_layer_cases(), seed, count, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
     return tuple(drawn.values())
 
 

@@ -11,19 +11,33 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from depthwise_conformance import checks as judge
 from depthwise_conformance import interrupts
-from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
+from depthwise_conformance.case import AnyCase, Case, LayerCase, WholeLayer, canonical
 from depthwise_conformance.covering import catalogue
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
 from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
-from depthwise_conformance.drawing import BLOCK, draw_block, draw_pool, draw_refusals, search, simplify
+from depthwise_conformance.drawing import (
+    BLOCK,
+    draw_block,
+    draw_layer_cases,
+    draw_pool,
+    draw_refusals,
+    search,
+    simplify,
+)
 from depthwise_conformance.judging import Expectation, Judgement, expect
+from depthwise_conformance.layers.asking import judge_layers
+from depthwise_conformance.layers.catalogue import layer_cases
+from depthwise_conformance.layers.judging import CHOICE
+from depthwise_conformance.layers.rehearsal import operation_case
+from depthwise_conformance.layers.telling import plainer
 from depthwise_conformance.pool import Outcome, Worker, WorkerBrokenError
 from depthwise_conformance.protocol import Message
-from depthwise_conformance.reports.record import CHECKS, Record, Verdict
-from depthwise_conformance.strategies import fixed_cases
+from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Record, Verdict
+from depthwise_conformance.strategies import activation_cases, fixed_cases
 from depthwise_conformance.tally import KEPT, Examined, Failure, Found, Tally, extent
 from depthwise_conformance.targets import Target
 
@@ -41,6 +55,9 @@ NEEDS = {
 }
 
 NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
+
+C = TypeVar("C")
+OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
 
 Recorder = Callable[[Sequence[Record]], None]
 
@@ -132,14 +149,15 @@ class Engine:
 
     def planned(self, checks: Collection[str]) -> int:
         """The number of cases that `evaluate` judges on each target."""
-        refusals = len(self._refusals()) if "errors" in checks else 0
-        others = self.options.examples + len(fixed_cases()) + len(catalogue(self.options.strength))
-        return refusals + (others if set(checks) - {"errors"} else 0)
+        layers = sum(case.check in checks for case in self._layers())
+        others = self.options.examples + len(catalogue(self.options.strength))
+        others += len(activation_cases()) + len(fixed_cases())
+        return layers + (others if set(checks) - set(LAYER_CHECKS) else 0)
 
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
-        if isinstance(case, Refusal):
-            return self._judge_refusals(target, [case])[0] if check == "errors" else None
+        if not isinstance(case, Case):
+            return judge_layers(target, [case])[0][1] if check == case.check else None
         judgement = self.examine(target, case, check).judgement(check)
         if check != judge.METAMORPHIC_CHECK or (judgement is not None and judgement.verdict.is_discrepancy):
             return judgement
@@ -155,6 +173,8 @@ class Engine:
     def shrink(self, target: Target, distinct: Distinct) -> Failure:
         """The smallest case found on which this target has this discrepancy."""
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
+        if isinstance(best.case, LayerCase):
+            return self._simplify_layer(target, best)
         if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
             return best
 
@@ -182,11 +202,26 @@ class Engine:
         self._search_left -= time.monotonic() - start
         return best
 
+    def _simplify_layer(self, target: Target, failure: Failure) -> Failure:
+        """The failure without the arguments that it does not need."""
+        tried = [failure.case.id]
+        while target.status == "judged":
+            assert isinstance(failure.case, LayerCase)
+            others = [case for case in plainer(failure.case) if case.id not in tried]
+            tried += [case.id for case in others]
+            for case, judgement in judge_layers(target, others):
+                if (judgement.verdict, judgement.signature) == (failure.judgement.verdict, failure.judgement.signature):
+                    failure = Failure(case, judgement)
+                    break
+            else:
+                return failure
+        return failure
+
     def _work(self, selected: Mapping[str, Collection[str]]) -> Iterator[Callable[[Target], None]]:
         union = {check for checks in selected.values() for check in checks}
-        if "errors" in union:
-            yield partial(self._evaluate_refusals, self._refusals(), selected)
-        if not union - {"errors"}:
+        for layers in _chunks(case for case in self._layers() if case.check in union):
+            yield partial(self._evaluate_layers, layers, selected)
+        if not union - set(LAYER_CHECKS):
             return
         for block, cases in self._blocks():
             for chunk in _chunks(cases):
@@ -200,7 +235,7 @@ class Engine:
         yield -1, catalogue(self.options.strength)
         for block in range(math.ceil(self.options.examples / BLOCK)):
             yield block, draw_block(self._block_seed(block), self._block_size(block))
-        yield -1, fixed_cases()
+        yield -1, (*activation_cases(), *fixed_cases())
 
     def _block_seed(self, block: int) -> int:
         return self.options.seed * 1_000_003 + block
@@ -208,13 +243,16 @@ class Engine:
     def _block_size(self, block: int) -> int:
         return min(BLOCK, self.options.examples - block * BLOCK)
 
-    def _refusals(self) -> tuple[Refusal, ...]:
-        return draw_refusals(self.options.seed, max(self.options.examples // 10, 10))
+    def _layers(self) -> tuple[WholeLayer, ...]:
+        """What is asked of whole layers; those that need a home of their own are last, together."""
+        count = max(self.options.examples // 10, 10)
+        drawn = (*layer_cases(), *draw_layer_cases(self.options.seed, count))
+        return (*draw_refusals(self.options.seed, count), *sorted(drawn, key=lambda case: bool(case.home)))
 
     def _evaluate(
         self, expectations: list[Expectation], selected: Mapping[str, Collection[str]], block: int, target: Target
     ) -> None:
-        checks = set(selected[target.name]) - {"errors"}
+        checks = set(selected[target.name]) - set(LAYER_CHECKS)
         if target.status != "judged" or not checks:
             return
         with self._active:
@@ -259,24 +297,37 @@ class Engine:
             alone.close()
         return [judge.judge_threads(expectation, many, one) for expectation, (many,), (one,) in pairs]
 
-    def _evaluate_refusals(
-        self, cases: Sequence[Refusal], selected: Mapping[str, Collection[str]], target: Target
+    def _evaluate_layers(
+        self, cases: Sequence[WholeLayer], selected: Mapping[str, Collection[str]], target: Target
     ) -> None:
-        if "errors" not in selected[target.name]:
+        mine = [case for case in cases if case.check in selected[target.name]]
+        if target.status != "judged" or not mine:
             return
         with self._active:
+            start = time.perf_counter()
             try:
-                for case, judgement in zip(cases, self._judge_refusals(target, cases), strict=True):
-                    self.tallies[target.name, "errors"].add(case, judgement, -1)
-                    self._record(make_records(target, case, [("errors", judgement)]))
+                for case, judgement in judge_layers(target, mine):
+                    if judgement.verdict.is_discrepancy and self._is_told(target, case):
+                        continue
+                    if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
+                        topic, _, choice = judgement.signature.partition(CHOICE)
+                        target.traits.note(topic, choice)
+                    self.tallies[target.name, case.check].add(case, judgement, -1)
+                    self._record(make_records(target, case, [(case.check, judgement)]))
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
-        target.cases += len(cases)
-        self._progress(target, len(cases))
+            target.seconds += time.perf_counter() - start
+        target.cases += len(mine)
+        self._give_up_if_hopeless(target)
+        self._progress(target, len(mine))
 
-    def _judge_refusals(self, target: Target, cases: Sequence[Refusal]) -> list[Judgement]:
-        outcomes = target.worker.run((judge.refusal_request(case),) for case in cases)
-        return [judge.judge_refusal(case, answer[0]) for case, answer in zip(cases, outcomes, strict=True)]
+    def _is_told(self, target: Target, case: WholeLayer) -> bool:
+        """Whether a layer fails because its operation does, which the operation's own checks tell."""
+        if not isinstance(case, LayerCase):
+            return False
+        expectation = target.expects(expect(operation_case(case)))
+        (examined,) = _examine(target, [expectation], OPERATION_CHECKS)
+        return any(judgement.verdict.is_discrepancy for _, judgement in examined.found)
 
     def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
         """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.
@@ -367,8 +418,8 @@ def _examine(
         yield Examined(expectation, found, judge.first_arrays(program, outcomes))
 
 
-def _chunks(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    chunk: list[Case] = []
+def _chunks(cases: Iterable[C]) -> Iterator[list[C]]:
+    chunk: list[C] = []
     for case in cases:
         chunk.append(case)
         if len(chunk) == CHUNK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,9 +151,9 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     digits = 17 if dtype == "float64" else 9
     for arithmetic in narrower_arithmetics(dtype):
         if _holds(observed, arithmetic) and in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
-            story = f"explained by {arithmetic.name}\n{_tell(values, expected, errors, digits)}"
+            story = f"explained by {arithmetic.name}\n{tell_errors(values, expected, errors, digits)}"
             return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
-    return Judgement(Verdict.WRONG_VALUE, worst, detail=_tell(values, expected, errors, digits))
+    return Judgement(Verdict.WRONG_VALUE, worst, detail=tell_errors(values, expected, errors, digits))
 
 
 def _judge_within(values: Floats, expectation: Expectation, part: str, worst: float) -> Judgement:
@@ -178,7 +179,7 @@ def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
         return Judgement(Verdict.PASS)
-    return Judgement(Verdict.WRONG_SPECIAL, worst, detail=_tell(values, special.expected, errors, digits=9))
+    return Judgement(Verdict.WRONG_SPECIAL, worst, detail=tell_errors(values, special.expected, errors, digits=9))
 
 
 def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
@@ -205,7 +206,7 @@ def judge_close(first: AnyArray, second: AnyArray, expectation: Expectation, sig
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
         return Judgement(Verdict.PASS, worst)
-    return Judgement(Verdict.WRONG_VALUE, worst, signature, _tell(values, one, errors, digits=9))
+    return Judgement(Verdict.WRONG_VALUE, worst, signature, tell_errors(values, one, errors, digits=9))
 
 
 def judge_inferred(
@@ -229,7 +230,7 @@ def _gradient(gradients: Gradients, name: str) -> Bounded:
 def in_units(values: Floats, expected: Bounded) -> Floats:
     """Errors in units of their bounds: 0 where anything may come (an infinite bound), infinite for a stray NaN."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        errors = np.abs(values - expected.value) / expected.bound
+        errors = np.asarray(np.abs(values - expected.value) / expected.bound)
     errors[np.isnan(errors)] = np.inf
     errors[(values == expected.value) | np.isinf(expected.bound)] = 0.0
     return errors
@@ -245,7 +246,8 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
         return bool(np.all(observed == observed.astype(numpy_dtype(arithmetic.storage))))
 
 
-def _tell(values: Floats, expected: Bounded, errors: Floats, digits: int) -> str:
+def tell_errors(values: Floats, expected: Bounded, errors: Floats, digits: int) -> str:
+    """The worst elements outside their bounds, in a table."""
     outside = int((errors > 1.0).sum())
     rows: list[tuple[str, ...]] = [("index", "expected", "got", "bound", "error/bound")]
     for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
@@ -255,3 +257,11 @@ def _tell(values: Floats, expected: Bounded, errors: Floats, digits: int) -> str
         rows.append((str(index).replace(" ", ""), *exact, *rough))
     lines = [f"  {row[0]:<14}{row[1]:>24}{row[2]:>24}{row[3]:>12}{row[4]:>13}" for row in rows]
     return "\n".join([f"{outside} of {errors.size} elements are outside their bound", *lines])
+
+
+def essence(message: str) -> str:
+    """A message without what differs from case to case, so that one cause has one signature."""
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message[:2000]).split()) or "no message"
+    while (shorter := re.sub(r"[\[({][^\[\](){}]*[\])}]", "#", text)) != text:
+        text = shorter
+    return re.sub(r"0x[0-9a-f]+|\d+", "#", text)[:200]

@@ -28,10 +28,13 @@ from depthwise_conformance.reference import (
     output_shape,
     split_shape,
 )
-from depthwise_conformance.reference.geometry import Axis, spatial_axes
+from depthwise_conformance.reference.activations import OVER_LAST_AXIS
+from depthwise_conformance.reference.bounds import activate
+from depthwise_conformance.reference.geometry import Axis, spatial_axes, sums_shape
 from depthwise_conformance.reports.record import Verdict
 
 Outputs = Sequence[AnyArray]
+WORST = np.array([-math.inf, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, math.inf])  # ends, and where activations change
 INEXACT = "sums of whole numbers that are not exact"
 
 
@@ -118,8 +121,8 @@ class ChannelsPermuted(Relation):
     name = "channels permuted"
 
     def suits(self, case: Case) -> bool:
-        """Two channels or more."""
-        return case.channels > 1
+        """Two channels or more, and no halves of them that are multiplied."""
+        return case.channels > 1 and not (case.config.activation == "glu" and case.config.channels_last)
 
     def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
         """The odd channels before the even ones."""
@@ -150,7 +153,7 @@ class InputShifted(Relation):
     weight = 2
 
     def suits(self, case: Case) -> bool:
-        """Outputs overlap: no padding, two rows or columns (not columns where softmax goes along the width)."""
+        """Outputs overlap: no padding, two rows or columns (not columns where an activation goes along the width)."""
         return case.config.padding == "valid" and any(self._steps(case))
 
     def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
@@ -173,7 +176,7 @@ class InputShifted(Relation):
     def _steps(self, case: Case) -> tuple[int, int]:
         """By how many windows the input is shifted along the height and the width: one or none."""
         rows, columns = _axes(case)
-        along_width = case.config.activation == "softmax" and not case.config.channels_last
+        along_width = case.config.activation in OVER_LAST_AXIS and not case.config.channels_last
         return int(rows.output > 1), int(columns.output > 1 and not along_width)
 
 
@@ -183,8 +186,8 @@ class Transposed(Relation):
     name = "height and width transposed"
 
     def suits(self, case: Case) -> bool:
-        """More than one pixel; softmax must not go along the width."""
-        along_width = case.config.activation == "softmax" and not case.config.channels_last
+        """More than one pixel; no activation goes along the width."""
+        along_width = case.config.activation in OVER_LAST_AXIS and not case.config.channels_last
         return _sizes(case) != (1, 1) and not along_width
 
     def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
@@ -238,8 +241,8 @@ class OtherDataFormat(Relation):
     name = "the other data_format"
 
     def suits(self, case: Case) -> bool:
-        """Not softmax, which goes over the last axis whatever that is."""
-        return case.config.activation != "softmax"
+        """No activation that goes over the last axis whatever that is."""
+        return case.config.activation not in OVER_LAST_AXIS
 
     def calls(self, expectation: Expectation) -> tuple[Expectation, ...]:
         """The same image laid out otherwise."""
@@ -393,16 +396,30 @@ def _is_sound(expectation: Expectation, output: AnyArray) -> bool:
 def _rounding(call: Expectation, exact: bool) -> float:
     """The bound of an element that sums up products of the largest factors in the call.
 
-    It is that of a single window of such factors. Softmax has as many equal ones in a row as there are in the output;
-    its bound is in proportion to its value, which may be 1 in the call. `exact` takes sums of whole numbers for exact.
+    It is that of a single window of such factors, or of what an activation makes of sums, or rows of sums, up to that.
+    `exact` takes sums of whole numbers for exact.
     """
     config, a = call.case.config, call.arrays
-    row = output_shape(config, call.case.input_shape)[3] if config.activation == "softmax" else 1
-    window = LayerConfig(config.kernel_size, depth_multiplier=row, activation=config.activation, dtype=config.dtype)
+    window = LayerConfig(config.kernel_size, activation=config.activation, dtype=config.dtype)
     x = np.full((1, *config.kernel_size, 1), _largest(a.x, exact))
-    kernel = np.full((*config.kernel_size, 1, row), _largest(a.kernel, exact))
-    bias = None if a.bias is None else np.full(row, _largest(a.bias, exact))
-    return row * float(Evaluation(window, x, kernel, bias).output(call.arithmetic).bound.max())
+    kernel = np.full((*config.kernel_size, 1, 1), _largest(a.kernel, exact))
+    bias = None if a.bias is None else np.full(1, _largest(a.bias, exact))
+    pre = Evaluation(window, x, kernel, bias).before_activation(call.arithmetic)
+    if config.activation in (None, "linear"):
+        return float(pre.bound.max())
+    sums = _sums_up_to(float(pre.value.max()), config, sums_shape(config, call.case.input_shape)[3])
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = activate(config, Bounded(sums, np.full_like(sums, pre.bound.max())), call.arithmetic).bound
+    return math.inf if np.isnan(bound).any() else float(bound.max())
+
+
+def _sums_up_to(largest: float, config: LayerConfig, row: int) -> Floats:
+    """Sums, or rows of them, among which is the worst that an activation may be given, none larger than this."""
+    if config.activation not in OVER_LAST_AXIS:
+        return np.asarray(np.clip(WORST, -largest, largest))
+    rows = np.full((2, row), largest)
+    rows[0, 1:], rows[1, 0] = -largest, -largest  # the largest of softmax, the least of log_softmax
+    return rows
 
 
 def _largest(array: AnyArray, exact: bool) -> float:

@@ -63,7 +63,8 @@ class Outcome:
     """What came back for one request.
 
     `kind` is "value", "error", "unsupported", "bad_return", "crashed" or "timed_out"; `impurities` says in words what
-    the call did to its arguments or to an earlier result.
+    the call did to its arguments or to an earlier result. `facts` are what the steps with a layer found, `step` is the
+    one that raised.
     """
 
     kind: str
@@ -73,19 +74,22 @@ class Outcome:
     classes: tuple[str, ...] = ()
     impurities: tuple[str, ...] = ()
     seconds: float = 0.0
+    facts: tuple[Mapping[str, Any], ...] = ()
+    step: str = ""
 
 
 @dataclass(frozen=True)
 class Launch:
     """How to start a worker: the adapter's location, its device and mode, and the command that speaks the protocol.
 
-    `cores` says how many processor cores it may use, 0 for all.
+    `cores` says how many processor cores it may use, 0 for all; `home` is a home folder of its own.
     """
 
     adapter: str
     device: str = "cpu"
     mode: str = ""
     cores: int = 0
+    home: str = ""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.worker")
 
 
@@ -197,7 +201,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**WAITING, **os.environ},
+            env=_environment(launch),
             start_new_session=True,  # so that a time limit ends its children too, and Ctrl-C reaches the parent alone
         )
         assert self._child.stdin and self._child.stdout and self._child.stderr
@@ -342,6 +346,15 @@ class _Process:
         return f"the worker died ({how})" + (f"; its last words:\n{said}" if said else "")
 
 
+def _environment(launch: Launch) -> dict[str, str]:
+    """The worker's environment; with a home of its own, nothing else says where Keras's configuration is."""
+    environment = {**WAITING, **os.environ}
+    if launch.home:
+        environment.pop("KERAS_HOME", None)
+        environment.update(HOME=launch.home, USERPROFILE=launch.home)
+    return environment
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -372,6 +385,8 @@ def _outcome(request: Message, answer: Message) -> Outcome:
             raise ValueError(f"no {', '.join(sorted(absent))}")
         if kind == "error" and not header.get("classes"):
             raise ValueError("an error without classes")
+        if len(header.get("facts", ())) != len(request.header.get("steps", ())) and kind == "value":
+            raise ValueError("facts are not one for each step")
         shape = header.get("shape")
         return Outcome(
             kind=kind,
@@ -381,6 +396,8 @@ def _outcome(request: Message, answer: Message) -> Outcome:
             classes=tuple(str(name) for name in header.get("classes", ())),
             impurities=_impurities(header),
             seconds=float(header.get("seconds", 0.0)),
+            facts=tuple(dict(facts) for facts in header.get("facts", ())),
+            step=str(header.get("step", "")),
         )
     except (TypeError, ValueError) as error:
         raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
@@ -392,7 +409,7 @@ def _expected_parts(request: Message) -> set[str]:
         return {"output"}
     if request.header["operation"] == "gradients":
         return {"input", "kernel", *(["bias"] if "bias" in request.arrays else [])}
-    return {"shape"}
+    return {"facts" if request.header["operation"] == "layer" else "shape"}
 
 
 def _impurities(header: Mapping[str, Any]) -> tuple[str, ...]:

@@ -19,10 +19,11 @@ from typing import Any
 import psutil
 
 from depthwise_conformance import interrupts
-from depthwise_conformance.case import AnyCase, Case, canonical
+from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.covering import coverage
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.engine import Engine, Options
+from depthwise_conformance.layers.telling import written
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
 from depthwise_conformance.reports.runs import read_runs
@@ -243,10 +244,16 @@ def tell(found: Discrepancy, check: str) -> str:
 def tell_case(case: AnyCase) -> str:
     """The case as the call that a user would write."""
     content = case.to_json()
-    arguments = ", ".join(f"{name}={_literal(value)}" for name, value in content["arguments"].items())
-    shape = tuple(content["input_shape"])
-    data = f", data {case.data.recipe}/{case.data.seed}" if isinstance(case, Case) else ""
-    return f"DepthwiseConv2D({arguments}) on an input of shape {shape}{data}"
+    arguments = [written(value) for value in content.get("layer", {}).get("positional", ())]
+    arguments += [f"{name}={_literal(value)}" for name, value in content["arguments"].items()]
+    told = f"DepthwiseConv2D({', '.join(arguments)}) on an input of shape {tuple(content['input_shape'])}"
+    if isinstance(case, Refusal):
+        return f"{told}, where {case.wrong}"
+    told += f", data {case.data.recipe}/{case.data.seed}"
+    if isinstance(case, Case):
+        return told
+    home = f", with {case.home} in ~/.keras/keras.json" if case.home else ""
+    return f"{told}: {', '.join(case.steps)}{home}"
 
 
 def describe_machine() -> dict[str, Any]:
@@ -306,4 +313,4 @@ def _discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure,
 
 
 def _literal(value: object) -> str:
-    return repr(tuple(value) if isinstance(value, list) else value)
+    return written(tuple(value) if isinstance(value, list) else value)

@@ -10,9 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from depthwise_conformance.case import Case, Data, Refusal, canonical
+from depthwise_conformance.case import Case, Data
 from depthwise_conformance.data import SPECIAL
 from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.activations import ACTIVATIONS as ALL_ACTIVATIONS
 
 Sizes = dict[str, int]
 Shape = tuple[int, int, int, int]
@@ -87,43 +88,6 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(config, shape, Data(draw(st.sampled_from(RECIPES)), draw(st.integers(0, SEEDS - 1))))
 
 
-def refusals() -> st.SearchStrategy[Refusal]:
-    """Arguments that the documentation refuses by name, and arguments outside what it accepts."""
-    return st.one_of(_strided_dilations(), st.sampled_from(OUTSIDE))
-
-
-@st.composite
-def _strided_dilations(draw: st.DrawFn) -> Refusal:
-    """`strides > 1` with `dilation_rate > 1`: the one ValueError that the documentation promises."""
-    step = st.sampled_from((2, 3, 4, [2, 2], [3, 2]))
-    arguments = {
-        "kernel_size": draw(st.sampled_from((1, 2, 3))),
-        "strides": draw(step),
-        "dilation_rate": draw(step),
-        "padding": draw(st.sampled_from(("valid", "same"))),
-        "depth_multiplier": draw(st.sampled_from((1, 2))),
-        "data_format": draw(st.sampled_from(("channels_last", "channels_first"))),
-        "use_bias": draw(st.sampled_from((True, False))),
-        "activation": draw(st.sampled_from((None, "relu"))),
-    }
-    return Refusal(canonical(arguments), (1, 16, 16, 16), "ValueError")
-
-
-def _outside(**arguments: Any) -> Refusal:
-    return Refusal(canonical({"kernel_size": 2, **arguments}), (1, 8, 8, 2))
-
-
-OUTSIDE = (
-    *(_outside(padding=value) for value in ("full", "causal", "")),
-    *(_outside(data_format=value) for value in ("channels_middle", "NHWC")),
-    *(_outside(kernel_size=value) for value in (0, -1, [2], [2, 2, 2], [2, 0])),
-    *(_outside(strides=value) for value in (0, -1, [1], [1, 1, 1])),
-    *(_outside(dilation_rate=value) for value in (0, -1, [1], [1, 1, 1])),
-    *(_outside(depth_multiplier=value) for value in (0, -1)),
-    _outside(activation="no_such_activation"),
-)
-
-
 def fixed_cases() -> tuple[Case, ...]:
     """MobileNet's layers (v1, v2 and v3) at their own sizes, and extremes of what the drawn cases keep small."""
     return (
@@ -133,6 +97,31 @@ def fixed_cases() -> tuple[Case, ...]:
         _real((2, 7, 7, 960), 5, 1),
         *(_fixed(*extreme) for extreme in EXTREMES),
     )
+
+
+def activation_cases() -> tuple[Case, ...]:
+    """Every activation that the drawn cases leave out, a few small cases of each, on both data formats."""
+    others = [name for name in ALL_ACTIVATIONS if name not in ACTIVATIONS]
+    return tuple(_activation_case(name, index, turn) for index, name in enumerate(others) for turn in range(4))
+
+
+def _activation_case(name: str | None, index: int, turn: int) -> Case:
+    """float32 twice, and two of the other formats; recipes and padding in turn with the activation's `index`."""
+    other = ("float16", "float64", "bfloat16")
+    dtype = ("float32", other[index % 3], "float32", other[(index + 1 + index // 3 % 2) % 3])[turn]
+    recipe = ("normal", "uniform", "integers", SPECIAL)[(turn + index // 2) % 4]
+    kernel = 2 + (turn + index) % 2
+    config = LayerConfig(
+        kernel_size=(kernel, kernel),
+        padding=("valid", "same")[(turn // 2 + index) % 2],
+        data_format=("channels_last", "channels_first")[turn % 2],
+        activation=name,
+        dtype=dtype,
+    )
+    slack = kernel - 1 if config.padding == "valid" else 0
+    # a last axis of four, which glu can halve, and no size of the output that is the number of channels too
+    shape = (2, 5, 3 + slack, 4) if config.channels_last else (2, 3, 6, 4 + slack)
+    return Case(config, shape, Data(recipe, index))
 
 
 def _real(shape: Shape, kernel: int, stride: int) -> Case:

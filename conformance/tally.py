@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from depthwise_conformance.case import AnyCase, Case, Refusal, canonical
+from depthwise_conformance.case import AnyCase, Case, LayerCase, canonical
 from depthwise_conformance.checks import PARTS
 from depthwise_conformance.judging import AnyArray, Expectation, Judgement
 from depthwise_conformance.reports.record import Verdict
@@ -97,6 +97,11 @@ class Group:
         """The cases that failed."""
         return [failure.case for failure in self.failures if isinstance(failure.case, Case)]
 
+    @property
+    def layers(self) -> list[LayerCase]:
+        """The layers that failed."""
+        return [failure.case for failure in self.failures if isinstance(failure.case, LayerCase)]
+
     def extend(self, other: Group) -> None:
         """Takes in the failures of another group."""
         for failure in other.failures:
@@ -128,6 +133,7 @@ class Tally:
     groups: dict[Key, Group] = field(default_factory=dict)
     reasons: collections.Counter[str] = field(default_factory=collections.Counter)
     passed: list[Case] = field(default_factory=list)
+    passed_layers: list[LayerCase] = field(default_factory=list)
     exhibits: list[Exhibit] = field(default_factory=list)  # of passing cases
 
     def add(self, case: AnyCase, judgement: Judgement, block: int, exhibit: Exhibit | None = None) -> None:
@@ -139,6 +145,8 @@ class Tally:
         elif judgement.verdict.is_discrepancy:
             key = Key(judgement.verdict, judgement.signature)
             self.groups.setdefault(key, Group()).add(Failure(case, judgement, block), exhibit)
+        elif isinstance(case, LayerCase):
+            self.passed_layers.append(case)
         elif isinstance(case, Case) and len(self.passed) < KEPT:
             self.passed.append(case)
             if exhibit is not None and len(self.exhibits) < PASSING and exhibit.observed.size:
@@ -159,8 +167,8 @@ def _bare(exhibit: Exhibit | None) -> Exhibit | None:
 
 def extent(case: AnyCase) -> tuple[int, int]:
     """What "smallest" means: the number of input elements and weights, then the arguments that are not default."""
-    if isinstance(case, Refusal):
-        return (len(case.arguments), 0)
+    if not isinstance(case, Case):
+        return (math.prod(size or 1 for size in case.input_shape), len(case.arguments))
     config = case.config
     weights = config.kernel_size[0] * config.kernel_size[1] * case.channels * config.depth_multiplier
     return (math.prod(case.input_shape) + weights, len(canonical(config.to_json())))

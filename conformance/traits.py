@@ -51,6 +51,10 @@ class Traits:
         if expectation.case.data.recipe in RECORDED:
             self._record_choices(expectation, output)
 
+    def note(self, topic: str, choice: str) -> None:
+        """Takes in what the target chose where a case of a whole layer leaves it open."""
+        self.choices.setdefault(topic, collections.Counter())[choice] += 1
+
     def to_json(self) -> dict[str, Any]:
         """As `run.json` has it: by dtype, the arithmetic that explains all, and by topic how often what was chosen."""
         arithmetic = {

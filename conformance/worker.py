@@ -20,9 +20,11 @@ import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.loading import load_adapter
+from depthwise_conformance.case import STEPS
 from depthwise_conformance.data import format_name
 from depthwise_conformance.protocol import DTYPES, PREFIX, VERSION, AnyArray, Message, decode, encode, frame_sizes
 from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.steps import Facts, StepError, Steps
 
 Result = tuple[Mapping[str, Any], Mapping[str, AnyArray]]
 MAX_MESSAGE = 20_000
@@ -45,7 +47,7 @@ class Server:
             "forward": self._forward,
             "gradients": self._gradients,
             "output_shape": self._output_shape,
-            "construct": self._construct,
+            "layer": self._use_layer,
         }
 
     def answer(self, message: Message) -> Message:
@@ -60,6 +62,10 @@ class Server:
             header, arrays = {"outcome": "bad_return", "message": _said(error)}, {}
         except MemoryError:
             raise
+        except StepError as error:
+            cause = error.__cause__
+            assert isinstance(cause, Exception)
+            header, arrays = {**_describe_error(cause), "step": str(error)}, {}
         except Exception as error:  # whatever a framework raises is an observation
             header, arrays = _describe_error(error), {}
         changed = [name for name, array in message.arrays.items() if _content(array) != before[name]]
@@ -106,10 +112,16 @@ class Server:
             raise BadReturnError(f"output_shape returned {shape!r}, not sizes or None") from None
         return {"outcome": "value", "shape": sizes}, {}
 
-    def _construct(self, message: Message) -> Result:
-        layer = self._adapter.layer(message.header["arguments"])
-        output = _checked("layer", layer(np.zeros(tuple(message.header["input_shape"]), np.float32)))
-        return {"outcome": "value", "shape": list(output.shape)}, {}
+    def _use_layer(self, message: Message) -> Result:
+        if unknown := set(message.header["steps"]) - set(STEPS):
+            raise BadReturnError(f"steps {sorted(unknown)} are unknown; accepted are {', '.join(STEPS)}")
+        facts: list[Facts] = []
+        arrays: dict[str, AnyArray] = {}
+        for number, (fact, found) in enumerate(Steps(self._adapter, message).take()):
+            facts.append(fact)
+            name = message.header["steps"][number]
+            arrays |= {f"{number}.{part}": _checked(f"{name}: {part}", array) for part, array in found.items()}
+        return {"outcome": "value", "facts": facts}, arrays
 
 
 def _overlaps(argument: AnyArray, results: Mapping[str, AnyArray]) -> bool:

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.reference import operation
-from depthwise_conformance.reference.activations import ACTIVATIONS, softmax, softmax_rounding
+from depthwise_conformance.reference.activations import ACTIVATIONS, Activation, Function
 from depthwise_conformance.reference.config import LayerConfig
-from depthwise_conformance.reference.floats import FORMATS, USUAL, Arithmetic
+from depthwise_conformance.reference.floats import FORMATS, USUAL, Arithmetic, gamma
 from depthwise_conformance.reference.geometry import Shape4
+from depthwise_conformance.reference.rows import Rowwise, largest
 
 Array = NDArray[np.float64]
 AnyArray = NDArray[Any]
@@ -81,7 +82,7 @@ class Evaluation:
         pre = self.before_activation(arithmetic)
         if self.config.activation in (None, "linear"):
             return pre
-        return _guard_overflow(_activate(self.config, pre, arithmetic), arithmetic)
+        return _guard_overflow(activate(self.config, pre, arithmetic), arithmetic)
 
     @np.errstate(over="ignore", invalid="ignore")
     def before_activation(self, arithmetic: Arithmetic) -> Bounded:
@@ -123,9 +124,8 @@ class Evaluation:
         """The gradient for the pre-activation."""
         c = operation.widen(self._cotangent)
         activation = ACTIVATIONS[self.config.activation]
-        if activation is None:
-            s = softmax(self.pre_activation)
-            return np.asarray(s * (c - (c * s).sum(axis=-1, keepdims=True)))
+        if isinstance(activation, Rowwise):
+            return activation.back(self.pre_activation, c)
         return np.asarray(c * activation.derivative(self.pre_activation))
 
     @functools.cached_property
@@ -167,14 +167,12 @@ class Evaluation:
             return None
         c = operation.widen(self._cotangent)
         pre = self.before_activation(arithmetic)
-        roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
-        if activation is None:
-            error = _softmax_spread(c, _activate(self.config, pre, arithmetic), roundoff)
+        if isinstance(activation, Rowwise):
+            storage = FORMATS[arithmetic.storage]
+            error = activation.spread(pre.value, pre.bound, c, _roundoff(arithmetic), storage)
+            error = np.where(np.isinf(largest(pre.bound)), np.inf, error)
         else:
-            spread = activation.curvature * pre.bound + roundoff * activation.derivative_rounding
-            for kink in activation.kinks:
-                spread = np.maximum(spread, np.abs(pre.value - kink) <= pre.bound)
-            error = np.abs(c) * spread
+            error = np.abs(c) * _turned(activation, pre, arithmetic)
         exact = _whole(self._back_value)
         return _store(Bounded(self._back_value, error), arithmetic, exact).bound
 
@@ -185,12 +183,6 @@ class Evaluation:
         carried = self._pull(part, spread, True)
         errors = _summed(Sums(sums.value, sums.reach + carried, sums.terms, False), arithmetic)
         return _store(Bounded(sums.value, carried + errors.bound), arithmetic, False)
-
-
-def gamma(terms: int, roundoff: float) -> float:
-    """`n u / (1 - n u)`, infinite where n u reaches 1 (an accumulator that can no longer count its terms)."""
-    product = terms * roundoff
-    return product / (1.0 - product) if product < 1.0 else np.inf
 
 
 def _magnitude(array: AnyArray) -> Array:
@@ -242,29 +234,39 @@ def _guard_overflow(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
     return Bounded(stage.value, np.where(fits, stage.bound, np.inf), stage.variance)
 
 
-def _activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Bounded:
-    roundoff = FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
-    activation = ACTIVATIONS[config.activation]
-    if activation is None:
-        s = softmax(pre.value)
-        spread = np.expm1(2.0 * _largest_in_row(pre.bound))
-        # exp is 2**n times a number of up to sqrt(2): where 2**n underflows, more than the smallest number is lost
-        lost = 2.0 * FORMATS[arithmetic.storage].tiny
-        bound = np.fmin(s * spread + roundoff * softmax_rounding(pre.value, s) + lost, 1.0)
-        return Bounded(s, np.where(np.isinf(_largest_in_row(pre.bound)), np.inf, bound))
+def activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Bounded:
+    """The activation of sums that are known up to a bound, before its overflow is looked at."""
+    activation, storage = ACTIVATIONS[config.activation], FORMATS[arithmetic.storage]
     y = activation.value(pre.value)
-    bound = activation.lipschitz * pre.bound + roundoff * activation.rounding(pre.value, y)
-    if config.activation == "gelu":  # x * (1 + erf(...)) / 2 overflows before its half does
-        bound[2.0 * np.abs(pre.value) + bound > FORMATS[arithmetic.storage].largest] = np.inf
-    return Bounded(y, bound)
+    if isinstance(activation, Rowwise):
+        bound = activation.bound(pre.value, pre.bound, _roundoff(arithmetic), storage)
+        return Bounded(y, np.where(np.isinf(largest(pre.bound)), np.inf, bound))
+    moved = activation.moved(pre.value, pre.bound)
+    bound = moved + activation.digits * (np.abs(y) + moved) + _rounded(activation.rounding, pre, arithmetic)
+    return Bounded(y, np.where(_overflows(activation, pre, arithmetic), np.inf, bound))
 
 
-def _largest_in_row(bound: Array) -> Array:
-    return bound.max(axis=-1, keepdims=True) if bound.size else bound
+def _turned(activation: Activation, pre: Bounded, arithmetic: Arithmetic) -> Array:
+    """The bound of the derivative."""
+    bound = activation.turned(pre.value, pre.bound, _roundoff(arithmetic)) + 2.0 * activation.digits
+    bound = bound + _rounded(activation.derivative_rounding, pre, arithmetic)
+    return np.where(_overflows(activation, pre, arithmetic), np.inf, bound)
 
 
-def _softmax_spread(c: Array, s: Bounded, roundoff: float) -> Array:
-    """The error of `s_i * (c_i - sum_j c_j s_j)` along the last axis."""
-    magnitude = np.abs(c) + (np.abs(c) * s.value).sum(axis=-1, keepdims=True)
-    carried = s.bound * magnitude + (s.value + s.bound) * (np.abs(c) * s.bound).sum(axis=-1, keepdims=True)
-    return np.asarray(carried + gamma(c.shape[-1] + 3, roundoff) * (s.value + s.bound) * magnitude)
+def _rounded(rounding: Function, pre: Bounded, arithmetic: Arithmetic) -> Array:
+    """What rounding and underflow may do where the pre-activation may be: some underflow, wherever anything rounds."""
+    ends = (pre.value, pre.value - pre.bound, pre.value + pre.bound)
+    roundoffs = functools.reduce(np.maximum, (np.asarray(rounding(p)) for p in ends))
+    return np.asarray(_roundoff(arithmetic) * roundoffs + 4.0 * FORMATS[arithmetic.storage].tiny * (roundoffs > 0.0))
+
+
+def _overflows(activation: Activation, pre: Bounded, arithmetic: Arithmetic) -> NDArray[np.bool_]:
+    if activation.reach is None:
+        return np.zeros(pre.value.shape, np.bool_)
+    farthest = np.fmax(activation.reach(pre.value - pre.bound), activation.reach(pre.value + pre.bound))
+    return np.asarray(~(farthest <= FORMATS[arithmetic.storage].largest))
+
+
+def _roundoff(arithmetic: Arithmetic) -> float:
+    """That of the storage, and the reference's own."""
+    return FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff

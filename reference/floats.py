@@ -81,4 +81,10 @@ def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     return tuple(replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :])
 
 
+def gamma(terms: int, roundoff: float) -> float:
+    """`n u / (1 - n u)`, infinite where n u reaches 1 (an accumulator that can no longer count its terms)."""
+    product = terms * roundoff
+    return product / (1.0 - product) if product < 1.0 else math.inf
+
+
 PRODUCTS = {"TF32": 2.0**-11, "bfloat16": 2.0**-8}  # the unit roundoff to which factors are rounded

@@ -125,7 +125,20 @@ def join_shape(config: LayerConfig, batch: int, height: int, width: int, channel
 
 
 def output_shape(config: LayerConfig, input_shape: Sequence[int]) -> Shape4:
-    """The documented shape of the output: `channels * depth_multiplier` channels, the windows of each axis."""
+    """The documented shape of the output: `channels * depth_multiplier` channels, the windows of each axis.
+
+    The activation glu halves the last dimension, whatever it is. Raises ValueError where that is odd.
+    """
+    batch, height, width, last = shape = sums_shape(config, input_shape)
+    if config.activation != "glu":
+        return shape
+    if last % 2:
+        raise ValueError(f"activation='glu' on sums of shape {shape}: accepted is a last dimension that is even")
+    return batch, height, width, last // 2
+
+
+def sums_shape(config: LayerConfig, input_shape: Sequence[int]) -> Shape4:
+    """The shape before the activation."""
     batch, height, width, channels = split_shape(config, input_shape)
     rows, columns = spatial_axes(config, height, width)
     return join_shape(config, batch, rows.output, columns.output, channels * config.depth_multiplier)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.reference import operation
+from depthwise_conformance.reference.activations import ACTIVATIONS, ALPHA, OVER_LAST_AXIS, SCALE, Activation
 from depthwise_conformance.reference.bounds import Array, Bounded, Evaluation
 from depthwise_conformance.reference.config import LayerConfig
 from depthwise_conformance.reference.floats import FORMATS, Arithmetic
@@ -40,7 +41,21 @@ LIMITS: dict[str | None, tuple[float | None, float | None, float | None]] = {
     "sigmoid": (0.0, 1.0, np.nan),
     "softplus": (0.0, np.inf, np.nan),
     "gelu": (None, np.inf, np.nan),  # -infinity times 0
-    "softmax": (None, None, None),  # infinity - infinity, or the limit
+    "leaky_relu": (-np.inf, np.inf, None),
+    **dict.fromkeys(("celu", "elu"), (-1.0, np.inf, None)),  # NaN is neither above nor below zero
+    "selu": (-SCALE * ALPHA, np.inf, None),
+    "softsign": (None, None, np.nan),  # infinity / infinity
+    "squareplus": (None, np.inf, np.nan),  # infinity - infinity
+    **dict.fromkeys(("soft_shrink", "hard_shrink"), (-np.inf, np.inf, None)),
+    "sparse_plus": (0.0, np.inf, None),
+    **dict.fromkeys(("silu", "swish", "mish"), (None, np.inf, np.nan)),
+    **dict.fromkeys(("hard_silu", "hard_swish"), (None, np.inf, None)),  # x * relu6(x + 3) / 6 is -infinity times 0
+    "tanh_shrink": (-np.inf, np.inf, np.nan),
+    **dict.fromkeys(("sparse_sigmoid", "hard_sigmoid"), (0.0, 1.0, None)),
+    "hard_tanh": (-1.0, 1.0, None),
+    "exponential": (0.0, np.inf, np.nan),
+    "log_sigmoid": (-np.inf, 0.0, np.nan),
+    **dict.fromkeys(OVER_LAST_AXIS, (None, None, None)),  # infinity - infinity, or the limit
 }
 
 
@@ -67,37 +82,56 @@ def special_output(
     products = _Products(config, x, kernel, bias)
     positive, negative = products.infinite(1.0), products.infinite(-1.0)
     nan = products.nan() | (positive & negative)
-    sides = (negative & ~nan, positive & ~nan, nan)
     # A sum of finite products that overflows on its way may do so to the side opposite to an infinity.
     overflow = (np.isinf(before.bound) | products.rounded_away(arithmetic.inputs)) & ~nan
     padded = products.nonfinite_on_padding() & ~nan
     nan_too = padded | products.infinity_meets_subnormal()
+    flushed = products.flushed()
+    if config.activation in OVER_LAST_AXIS:  # what one element of a row is shows in all of it
+        masks = (positive, negative, nan, overflow | (flushed > 0.0), padded, nan_too)
+        positive, negative, nan, overflow, padded, nan_too = (_over_rows(mask, after.value) for mask in masks)
+        flushed = np.zeros_like(after.value)
+    sides = (negative & ~nan, positive & ~nan, nan)
 
     value, bound = after.value.copy(), after.bound.copy()
     for where, limit in zip(sides, LIMITS[config.activation], strict=True):
         value[where] = np.nan if limit is None else limit
-        bound[where] = np.inf if limit is None else FORMATS[config.dtype].roundoff
-    flushed = products.flushed()
-    bound += 2.0 * flushed  # more than any activation makes of it
-    bound[overflow | ((flushed > 0.0) & (config.activation == "softmax"))] = np.inf
+        bound[where] = _near(limit, FORMATS[config.dtype].roundoff)
+    bound += 2.0 * flushed  # as much as most activations make of it
+    activation = ACTIVATIONS[config.activation]
+    if isinstance(activation, Activation) and activation.is_steep:
+        bound[flushed > 0.0] = np.inf
+    bound[overflow] = np.inf
     if LIMITS[config.activation][2] is None:  # what the activation makes of NaN is open
         bound[nan_too] = np.inf
-    if config.activation == "softmax":
+    if config.activation in OVER_LAST_AXIS:
         bound[np.isinf(bound).any(axis=-1)] = np.inf
 
     smallest, largest = FORMATS[config.dtype].smallest, FORMATS[config.dtype].largest
-    linear = config.activation in (None, "linear")
     special = positive | negative | nan | nan_too
     topics = {
         "an infinite or NaN weight on the padding": padded & ~(positive | negative) & np.isfinite(bound),
-        "a sum beyond the largest number": linear & (np.abs(before.value) - largest > largest * 2.0**-6) & ~special,
         "a subnormal result": (np.abs(after.value) < smallest) & (after.value != 0.0) & ~special,
-        "a sum of zeros": linear & (finite.sums.reach == 0.0) & ~special,
     }
+    if config.activation in (None, "linear"):
+        large = np.abs(before.value) - largest > largest * 2.0**-6
+        topics["a sum beyond the largest number"] = large & ~special
+        topics["a sum of zeros"] = (finite.sums.reach == 0.0) & ~special
     for limit, where, name in zip(LIMITS[config.activation], sides, ("-infinity", "infinity", "NaN"), strict=True):
         if limit is None:
             topics[f"{config.activation} of {name}"] = where
     return SpecialOutput(Bounded(value, bound), nan_too, topics)
+
+
+def _near(limit: float | None, roundoff: float) -> float:
+    """The bound at a limit: the rounding of one that is no whole number, whose digits the documentation may cut."""
+    if limit is None:
+        return np.inf
+    return roundoff if np.isinf(limit) or np.rint(limit) == limit else 16.0 * roundoff + 1e-7
+
+
+def _over_rows(mask: Mask, like: Array) -> Mask:
+    return np.broadcast_to(mask.any(axis=-1, keepdims=True), like.shape)
 
 
 def _finite(array: AnyArray) -> AnyArray:

@@ -41,18 +41,28 @@ def read_case(folder: Path, name: str) -> CaseText | None:
     pretty = _LIST_OF_NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", pretty)
     if not isinstance(content, dict) or not isinstance(arguments := content.get("arguments"), dict):
         return CaseText("", {}, pretty)
-    call = ", ".join(f"{name}={_literal(value)}" for name, value in arguments.items())
-    return CaseText(f"DepthwiseConv2D({call})", _facts(content), pretty)
+    layer = content.get("layer")
+    positional = layer.get("positional") if isinstance(layer, dict) else None
+    call = [_literal(value) for value in positional or ()] if isinstance(positional, list) else []
+    call += [f"{name}={_literal(value)}" for name, value in arguments.items()]
+    return CaseText(f"DepthwiseConv2D({', '.join(call)})", _facts(content), pretty)
 
 
 def _facts(case: Mapping[str, Any]) -> dict[str, str]:
     facts = {"input": _literal(case.get("input_shape"))}
-    for name in ("data", "refused"):
+    for name in ("data", "refused", "layer"):
         if isinstance(part := case.get(name), dict):
-            facts[name] = ", ".join(f"{key} {value}" for key, value in part.items() if value != "")
+            told = {
+                key: " > ".join(map(str, value)) if isinstance(value, list) else value for key, value in part.items()
+            }
+            facts[name] = ", ".join(f"{key} {value}" for key, value in told.items() if value not in ("", None))
     return facts
 
 
 def _literal(value: Any) -> str:
-    """A JSON value as one writes it in Python, lists as tuples."""
+    """A JSON value as one writes it in Python, lists as tuples, functions by their names."""
+    if isinstance(value, dict) and len(value) == 1 and (inside := value.get("tuple", value.get("function"))):
+        value = inside
+        if isinstance(value, str):
+            return value
     return repr(tuple(value)) if isinstance(value, list) else repr(value)

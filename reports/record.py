@@ -44,7 +44,16 @@ CHECKS = (
     "determinism",
     "purity",
     "errors",
+    "defaults",
+    "arguments",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "config_roundtrip",
+    "save_load",
+    "training",
 )
+LAYER_CHECKS = CHECKS[CHECKS.index("errors") :]  # of whole layers alone
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,12 @@ def count_reasons(folder: Path, verdict: Verdict, by: Sequence[str]) -> pd.DataF
     return pd.concat(parts).groupby(keys, as_index=False).agg({"size": "sum"})
 
 
+def read_check(folder: Path, check: str, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a check's records, as text."""
+    parts = [frame[frame["check"] == check] for frame in _frames(folder, ["check", *names])]
+    return pd.concat(parts)[list(names)].astype(str)
+
+
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
     """Writes `discrepancies.csv`, a column for every field; text is guarded against spreadsheets (see `cells`)."""
     names = columns(Discrepancy)

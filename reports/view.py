@@ -10,10 +10,17 @@ from typing import Any
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, read_case
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
-from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.record import LAYER_CHECKS, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import count_reasons, read_discrepancies, summarise_folder
+from depthwise_conformance.reports.tables import (
+    NOT_JUDGED,
+    count_reasons,
+    read_check,
+    read_discrepancies,
+    summarise_folder,
+)
 
+ERRORS = "errors"
 _KEYS = [*Subject._fields, "reason"]
 
 
@@ -50,6 +57,14 @@ class Traits:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """One kind of wrong arguments: by target, what was raised at which step, or that nothing was, and how often."""
+
+    wrong: str
+    answers: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
 class View:
     """Everything on the page."""
 
@@ -59,6 +74,25 @@ class View:
     entries: Sequence[Entry]
     unsupported: Sequence[Reason]
     broken: Sequence[Reason]
+    refused: Sequence[Refused]
+
+    @property
+    def kinds(self) -> list[tuple[str, list[str], list[Row]]]:
+        """The tables of targets by checks: a title, checks, and the rows of those that were judged by any of them."""
+        whole = [check for check in self.checks if check in LAYER_CHECKS]
+        operation = [check for check in self.checks if check not in LAYER_CHECKS]
+        rows = list(self.rows)
+        if operation:  # raw operations have nothing to show in the other
+            layers = [row for row in rows if any(row.cells[check].judged for check in whole if check in row.cells)]
+            tables = [("The operation", operation, rows), ("The whole layer", whole, layers)]
+        else:
+            tables = [("The whole layer", whole, rows)]
+        return [(title, checks, shown) for title, checks, shown in tables if shown]
+
+    @property
+    def refusing(self) -> list[str]:
+        """The targets that were asked to refuse anything."""
+        return sorted({target for row in self.refused for target in row.answers})
 
     @property
     def traits(self) -> list[Traits]:
@@ -124,7 +158,21 @@ def read_view(folder: Path) -> View:
         entries=entries,
         unsupported=_reasons(folder, Verdict.UNSUPPORTED),
         broken=_reasons(folder, Verdict.BROKEN),
+        refused=_refused(folder),
     )
+
+
+def _refused(folder: Path) -> list[Refused]:
+    """What targets made of arguments that are to be refused; the first line of a record's detail says what is wrong."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in read_check(folder, ERRORS, ("target", "verdict", "signature", "detail")).to_dict("records"):
+        if row["verdict"] in NOT_JUDGED:
+            continue
+        passed = row["verdict"] == Verdict.PASS.value
+        answer = row["signature"] if passed else words.MEANINGS[Verdict(row["verdict"])].label
+        answers = found.setdefault(row["detail"].partition("\n")[0], {}).setdefault(row["target"], {})
+        answers[answer] = answers.get(answer, 0) + 1
+    return [Refused(wrong, answers) for wrong, answers in found.items()]
 
 
 def _table(value: Any) -> Mapping[str, Any]:

@@ -107,7 +107,21 @@ CHECKS = {
     "shape_inference": ("inferred output shape", "The shape foretold without computing is the shape computed."),
     "determinism": ("output", "The same call on the same arrays gives the same bits."),
     "purity": ("output", "The arguments are left untouched, and a second call gives the same."),
-    "errors": ("call", "Arguments that the documentation refuses are refused, with the documented error."),
+    "errors": (
+        "call",
+        "Arguments that the documentation refuses are refused, with the documented error; nonsense raises something.",
+    ),
+    "defaults": (
+        "layer by default",
+        "What is left out is as documented, `data_format` as the Keras configuration says.",
+    ),
+    "arguments": ("layer", "Every argument does what it says, however it is spelled, alone and with others."),
+    "initializers": ("initial weight", "Shape, dtype, range and distribution are those of the initializer."),
+    "regularizers": ("penalty", "Regularizers add the documented loss, and its gradient to the right weight."),
+    "constraints": ("projected weight", "Constraints are applied to weights after an optimizer has updated them."),
+    "config_roundtrip": ("recreated layer", "A layer made from the configuration of another does what that does."),
+    "save_load": ("loaded layer", "A layer that was saved and loaded again does what it did."),
+    "training": ("trained weight", "A compiled step of training moves the weights as the gradients say."),
 }
 
 _UNUSUAL = re.compile(r"[^\n\t -~]")

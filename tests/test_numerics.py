@@ -18,6 +18,8 @@ from depthwise_conformance.drawing import draw_block
 from depthwise_conformance.judging import Expectation, expect, in_units, judge_special, judge_values
 from depthwise_conformance.moments import DEVIATIONS, ELEMENTS, RANDOM, describe_moments
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig, arithmetics, expected_arithmetic
+from depthwise_conformance.reference.activations import ACTIVATIONS, Activation
+from depthwise_conformance.reference.special import LIMITS
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.traits import Traits
 
@@ -241,7 +243,10 @@ def test_an_infinite_weight_on_the_padding_may_be_multiplied_or_skipped(number):
 
 @pytest.mark.parametrize(
     ("activation", "expected"),
-    [("relu", np.inf), ("relu6", 6.0), ("tanh", 1.0), ("sigmoid", 1.0), ("softplus", np.inf), ("gelu", np.inf)],
+    [
+        *[("relu", np.inf), ("relu6", 6.0), ("tanh", 1.0), ("sigmoid", 1.0), ("softplus", np.inf), ("gelu", np.inf)],
+        *[("selu", np.inf), ("hard_shrink", np.inf), ("exponential", np.inf), ("hard_tanh", 1.0), ("log_sigmoid", 0.0)],
+    ],
 )
 def test_activations_have_limits(activation, expected):
     one = planted(special(activation=activation), x=((0, 0, 0, 0), np.inf))
@@ -250,6 +255,25 @@ def test_activations_have_limits(activation, expected):
     assert judge_special(output, one).verdict is Verdict.PASS
     output[0, 0, 0, 0] = np.nan
     assert judge_special(output, one).verdict is Verdict.WRONG_SPECIAL
+
+
+def test_every_activation_has_its_limits():
+    assert set(LIMITS) == set(ACTIVATIONS)
+    for name, limits in LIMITS.items():
+        activation = ACTIVATIONS[name]
+        for number, limit in zip((-1e300, 1e300), limits, strict=False):
+            if limit is not None and isinstance(activation, Activation):
+                with np.errstate(over="ignore"):
+                    far = activation.value(np.array([number]))[0]
+                assert far == pytest.approx(limit) or (np.isinf(limit) and abs(far) > 1e299 and far * limit > 0)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax", "sparsemax", "glu"])
+def test_a_special_value_opens_its_row_and_no_other(activation):
+    one = planted(special(activation=activation), x=((0, 0, 0, 0), np.nan))
+    bound = one.special.expected.bound
+    assert np.isinf(bound[0, 0, 0]).all()
+    assert np.isfinite(bound[0, 1:]).all()
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])

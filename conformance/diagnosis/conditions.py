@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from depthwise_conformance.case import Case, Data
 from depthwise_conformance.data import SPECIAL
 from depthwise_conformance.diagnosis.facts import AXES, Fact, altered, facts
-from depthwise_conformance.reference.activations import ACTIVATIONS
+from depthwise_conformance.reference.activations import FLAT, NORMALISING, OVER_LAST_AXIS
+from depthwise_conformance.strategies import ACTIVATIONS
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -297,7 +298,7 @@ WORK = 40_000  # multiplications of a case that is asked, unless even the smalle
 STRAYS = 20  # cases altered several times
 RENEWED = 3  # questions for which alterations are kept
 COMPARED = 200  # candidates that are compared with all cases known
-HIDING = ("relu", "relu6", "softmax")  # activations that can make a wrong sum a right result
+HIDING = frozenset(FLAT) | OVER_LAST_AXIS  # activations that can make a wrong sum a right result
 SHOWING = ("uniform", "normal")  # recipes that seldom can
 VALUES: Mapping[str, tuple[Fact, ...]] = {
     **dict.fromkeys(("kernel_height", "kernel_width"), (1, 2, 3, 4, 5)),
@@ -314,7 +315,7 @@ VALUES: Mapping[str, tuple[Fact, ...]] = {
 }
 EVERY: Mapping[str, tuple[Fact, ...]] = {
     **{name: VALUES[name] for name in ("padding", "data_format", "use_bias", "dtype")},
-    "activation": tuple(name for name in ACTIVATIONS if name is not None),
+    "activation": tuple(name for name in dict.fromkeys(ACTIVATIONS) if name is not None),
 }
 VARIED = (*CHOICES[:-1], "use_bias", *ARGUMENTS, *SIZES, "odd_zeros", "even_kernel", "remainder", "zeros")
 PAIRED = (*CHOICES[:-1], *ARGUMENTS, "channels", "output_height", "output_width", "odd_zeros", "remainder")
@@ -733,9 +734,9 @@ def _choices(case: Case) -> set[tuple[str, Fact]]:
 
 
 def _can_show(case: Case, known: Mapping[str, Fact]) -> bool:
-    """Whether the output could be wrong: softmax over one element is one whatever comes, zeros are zeros."""
+    """Whether the output could be wrong: softmax of one element is one whatever comes, zeros are zeros."""
     last = known["output_channels"] if case.config.channels_last else known["output_width"]
-    hidden = case.config.activation == "softmax" and last == 1
+    hidden = case.config.activation in NORMALISING and last == 1
     return known["elements"] != 0 and known["taps_reaching_input"] != 0 and case.data.recipe != "zeros" and not hidden
 
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.data import Arrays
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig, split_shape
-from depthwise_conformance.reference.activations import ACTIVATIONS, LINEAR, Activation, softmax, softmax_rounding
-from depthwise_conformance.reference.bounds import gamma
-from depthwise_conformance.reference.floats import Format
+from depthwise_conformance.reference.activations import ACTIVATIONS, LINEAR, Activation
+from depthwise_conformance.reference.floats import Format, gamma
 from depthwise_conformance.reference.geometry import axis_geometry
+from depthwise_conformance.reference.rows import softmax, softmax_rounding
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -146,14 +146,22 @@ class Program:
     returned: Callable[[Array], Array] = unchanged
 
 
+def is_described(config: LayerConfig) -> bool:
+    """Whether there are programs for the layer: of the activations over the last axis there are for softmax alone."""
+    return config.activation == "softmax" or isinstance(ACTIVATIONS[config.activation], Activation)
+
+
 def honest(config: LayerConfig, input_shape: tuple[int, ...]) -> Program:
-    """What the documentation says."""
+    """What the documentation says. Raises ValueError where the layer is none that `is_described`."""
+    if not is_described(config):
+        raise ValueError(f"no program describes activation={config.activation!r}")
     _, height, width, channels = split_shape(config, input_shape)
     sizes = zip((height, width), config.kernel_size, config.strides, config.dilation_rate, strict=True)
     rows, columns = (side(*numbers, config.padding) for numbers in sizes)
     images = _last(config, numbered(input_shape))
     linear = Map(rows, columns, images, numbered((*config.kernel_size, channels, config.depth_multiplier)))
-    activation = ACTIVATIONS[config.activation] or Softmax((3,) if config.channels_last else (2,))
+    known = ACTIVATIONS[config.activation]
+    activation = known if isinstance(known, Activation) else Softmax((3,) if config.channels_last else (2,))
     bias = numbered((1, 1, 1, linear.shape[3]))
     backs = {part: Back(linear) for part in PARTS[1:]}
     return Program(config, linear, backs, bias, bias, activation, activation)
@@ -263,7 +271,8 @@ def _activate(program: Program, pre: Bounded, arithmetic: _Arithmetic) -> Bounde
         return pre
     else:
         value = np.asarray(a.value(pre.value))
-        y = Bounded(value, a.lipschitz * pre.bound + 2.0 * arithmetic.store.roundoff * a.rounding(pre.value, value))
+        rounding = 2.0 * arithmetic.store.roundoff * a.rounding(pre.value) + a.digits * np.abs(value)
+        y = Bounded(value, a.moved(pre.value, pre.bound) + rounding)
     if program.activated is None:
         return y
     return Bounded(*(np.where(program.activated, *pair) for pair in ((y.value, pre.value), (y.bound, pre.bound))))
@@ -340,7 +349,8 @@ def _through_activation(
         slope = np.asarray(a.derivative(pre.value))
         if arithmetic.rough:
             return _exact(np.where(activated, c * slope, c))
-        spread = 2.0 * arithmetic.store.roundoff * a.derivative_rounding * np.maximum(1.0, np.abs(slope))
+        rounding = a.derivative_rounding(pre.value) * np.maximum(1.0, np.abs(slope))
+        spread = 2.0 * arithmetic.store.roundoff * rounding + 2.0 * a.digits
         for moved in (pre.value - pre.bound, pre.value + pre.bound):  # far apart at a kink, and close elsewhere
             spread = np.maximum(spread, spread + 1.5 * np.abs(a.derivative(moved) - slope))
         d = arithmetic.stored(c * slope, np.abs(c) * np.where(np.isfinite(pre.bound), spread, np.inf))

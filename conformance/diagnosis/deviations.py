@@ -28,7 +28,7 @@ from depthwise_conformance.diagnosis.deviant import (
     side,
 )
 from depthwise_conformance.reference import LayerConfig
-from depthwise_conformance.reference.activations import ACTIVATIONS, LINEAR, SMOOTH, Activation
+from depthwise_conformance.reference.activations import ACTIVATIONS, LINEAR, SMOOTH, Activation, constantly
 from depthwise_conformance.reference.geometry import effective_extent
 
 Change = Callable[[Program], Program | None]
@@ -809,8 +809,8 @@ def _leaky(slope: float) -> Activation:
         1.0,
         0.0,
         (0.0,),
-        lambda p, y: 4.0 * np.abs(y),
-        4.0,
+        lambda p: 4.0 * np.where(p > 0, p, -slope * p),
+        constantly(4.0),
     )
 
 
@@ -822,8 +822,8 @@ def _piecewise_sigmoid(slope: float) -> Activation:
         slope,
         0.0,
         (-end, end),
-        lambda p, y: 4.0 * (1.0 + np.abs(y)),
-        4.0,
+        constantly(8.0),
+        constantly(4.0),
     )
 
 
@@ -850,7 +850,7 @@ def _gelu_sigmoid_derivative(p: Array) -> Array:
     return s + 1.702 * p * s * (1.0 - s)
 
 
-def _gelu_rounding(p: Array, y: Array) -> Array:
+def _gelu_rounding(p: Array) -> Array:
     return 24.0 * np.abs(p)
 
 
@@ -887,12 +887,12 @@ def _pade_derivative(p: Array) -> Array:
     return np.where(np.abs(p) < 3.0, (27.0 + 3.0 * p * p) / below - 18.0 * p * p * (27.0 + p * p) / below**2, 0.0)
 
 
-TANH_PADE = Activation(_pade, _pade_derivative, 1.0, 1.0, (), lambda p, y: 12.0 * np.abs(y), SMOOTH)
+TANH_PADE = Activation(_pade, _pade_derivative, 1.0, 1.0, (), lambda p: 12.0 * np.abs(_pade(p)), SMOOTH)
 
 
 def _known(name: str) -> Activation:
     found = ACTIVATIONS[name]
-    assert found is not None
+    assert isinstance(found, Activation)
     return found
 
 
@@ -903,8 +903,8 @@ def _twice(a: Activation) -> Activation:
         a.lipschitz**2,
         a.curvature * (a.lipschitz + a.lipschitz**2),
         a.kinks,
-        lambda p, y: a.lipschitz * a.rounding(p, a.value(p)) + a.rounding(a.value(p), y),
-        3.0 * a.derivative_rounding,
+        lambda p: a.lipschitz * a.rounding(p) + a.rounding(a.value(p)),
+        lambda p: 3.0 * np.maximum(a.derivative_rounding(p), a.derivative_rounding(a.value(p))),
     )
 
 
@@ -988,7 +988,7 @@ def _activation_missing(program: Program) -> Program | None:
 
 def _activated_twice(program: Program) -> Program | None:
     a = program.activation
-    if isinstance(a, Softmax) or a is LINEAR:
+    if isinstance(a, Softmax) or a is LINEAR or a.is_steep:
         return None
     return replace(program, activation=_twice(a), backward=_twice(a))
 

@@ -33,6 +33,7 @@ from depthwise_conformance.diagnosis.facts import Fact, altered
 from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.sights import Examine, Sights
 from depthwise_conformance.judging import in_units
+from depthwise_conformance.layers.telling import condition
 from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.tally import Examined, Group, Key, Tally
 
@@ -167,6 +168,8 @@ class Diagnosis:
     # When.
 
     def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
+        if layers := distinct.group.layers:
+            distinct.condition = condition(layers, tally.passed_layers)
         if not distinct.group.cases or self._late():
             return
         if not is_deviation(distinct):

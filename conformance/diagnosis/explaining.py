@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from depthwise_conformance.case import Case
 from depthwise_conformance.data import Arrays, format_name, make_arrays
-from depthwise_conformance.diagnosis.deviant import PARTS, Program, estimate, honest, predict
+from depthwise_conformance.diagnosis.deviant import PARTS, Program, estimate, honest, is_described, predict
 from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS, Deviation
 from depthwise_conformance.judging import expect
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
@@ -117,7 +117,9 @@ def reproduces(name: str, sample: Sample) -> bool:
 
 
 def deviates(name: str, case: Case, part: str = "output") -> bool:
-    """Whether a deviation ("a", or "a + b") changes a part of this case by more than rounding may."""
+    """Whether a deviation ("a", or "a + b") changes a part of this case by more than rounding may; False if untold."""
+    if not is_described(case.config):
+        return False
     expectation = expect(case)
     if part == "bias" and expectation.arrays.bias is None:
         return False
@@ -127,6 +129,8 @@ def deviates(name: str, case: Case, part: str = "output") -> bool:
 
 def separates(first: str, second: str, case: Case, part: str = "output") -> bool:
     """Whether two deviations (each "a", or "a + b") predict different results for a part of this case."""
+    if not is_described(case.config):
+        return False
     arrays = make_arrays(case)
     one, other = (_prediction(_program(name, case), arrays, part, case.dtype) for name in (first, second))
     return one is not None and other is not None and _differ(one, other)
@@ -170,7 +174,7 @@ def _prediction(program: Program, arrays: Arrays, part: str, dtype: str) -> Boun
 def _usable(sample: Sample) -> bool:
     a = sample.arrays
     arguments = (a.x, a.kernel, a.cotangent) if a.bias is None else (a.x, a.kernel, a.cotangent, a.bias)
-    known = sample.part in PARTS and format_name(sample.observed.dtype) in FORMATS
+    known = is_described(sample.config) and sample.part in PARTS and format_name(sample.observed.dtype) in FORMATS
     return known and all(bool(np.isfinite(np.asarray(array, np.float64)).all()) for array in arguments)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.activations import FLAT, OVER_LAST_AXIS
 
 Mask = NDArray[np.bool_]
 
@@ -22,7 +23,6 @@ PARTS: Mapping[str, tuple[str, ...]] = {  # the axes of each part's array, with 
 }
 LIMITS = (4, 8, 16, 32)  # sizes after which vector units, blocks and tables end
 TAILS = (4, 8, 16)
-CUTTING = ("relu", "relu6")  # activations that make some wrong sums right results
 FULL = 0.5  # of a place that must be wrong for it to be named
 EVERYWHERE = 0.8  # of all elements that must be wrong for "all"
 PROPER = 2  # observations in which the place must not be everything
@@ -63,13 +63,13 @@ def place(observations: Sequence[Observation]) -> str:
     double = _best(crossed, wrongs)
     if double and (not single or _size(crossed[double], wrongs) <= SMALLER * _size(holding[single], wrongs)):
         return double
-    uncut = [wrong for observation, wrong in seen if observation.config.activation not in CUTTING]
+    uncut = [wrong for observation, wrong in seen if observation.config.activation not in FLAT]
     return single or _all(uncut)
 
 
 def _is_local(observation: Observation) -> bool:
-    """Whether something is wrong, and only where it went wrong: softmax spreads an error over the last axis."""
-    return bool(observation.wrong.any()) and observation.config.activation != "softmax"
+    """Whether something is wrong, and only where it went wrong: some activations spread an error over the last axis."""
+    return bool(observation.wrong.any()) and observation.config.activation not in OVER_LAST_AXIS
 
 
 def _words(name: str) -> set[str]:

@@ -48,6 +48,8 @@ class Sights:
         """Whether a group of failing cases is another sight of a discrepancy already told."""
         if key.signature and key == one.key and check != one.check:
             return True
+        if not group.cases:  # whole layers, whose signature says all that is known
+            return False
         if one.check == PURITY_CHECK:
             return self._is_remembered(one, check, key, group)
         if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one

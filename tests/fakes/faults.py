@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
-from honest import HALVES, Array, Axis, Honest, HonestLayer, Known, activation, erf, sigmoid, softmax, tf32
+from honest import HALVES, Array, Axis, Honest, Known, activation, erf, sigmoid, softmax, tf32
+from layers import HonestLayer
 
 from depthwise_conformance.adapters.base import Adapter, Description, Gradients, LayerHandle
 from depthwise_conformance.reference import LayerConfig
@@ -2670,8 +2671,11 @@ class StridedDilationRaisesOnlyWhenApplied(Fault):
 
     check = "errors"
 
-    def layer(self, arguments: Mapping[str, Any]) -> LayerHandle:
-        return LateLayer(self, LayerConfig.from_json({**arguments, "strided_dilation": True}))
+    def construct(self, arguments: Mapping[str, Any]) -> LayerConfig:
+        return super().construct({**arguments, "strided_dilation": True})
+
+    def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
+        return LateLayer(self, positional, arguments)
 
 
 class LateLayer(HonestLayer):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+import layers
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ Sizes = tuple[int, int, int, int]
 Known = tuple[int | None, ...]
 
 HALVES = ("float16", "bfloat16")
+ROWS = ("softmax", "log_softmax", "sparsemax", "glu")  # activations over the last axis
 
 
 class Axis(NamedTuple):
@@ -92,7 +94,69 @@ def activation(name: str | None, p: Array) -> Array:
             return p * normal_cdf(p)
         case "softmax":
             return softmax(p)
+    return further_activation(name, p)
+
+
+def further_activation(name: str | None, p: Array) -> Array:
+    """The others, by the formulas of the page, except that softplus does not overflow."""
+    zero, half, one, three = (p.dtype.type(number) for number in (0, 0.5, 1, 3))
+    match name:
+        case "leaky_relu":
+            return np.where(p < 0, p.dtype.type(0.2) * p, p)
+        case "celu" | "elu":
+            return np.where(p < 0, np.exp(p) - one, p)
+        case "selu":
+            scale, alpha = p.dtype.type(1.0507009873554805), p.dtype.type(1.6732632423543772)
+            return scale * np.where(p < 0, alpha * (np.exp(p) - one), p)
+        case "softsign":
+            return p / (np.abs(p) + one)
+        case "squareplus":
+            return (p + np.sqrt(p * p + p.dtype.type(4))) / p.dtype.type(2)
+        case "soft_shrink":
+            return np.where(p > half, p - half, np.where(p < -half, p + half, zero))
+        case "hard_shrink":
+            return np.where(np.abs(p) > half, p, zero)
+        case "sparse_plus":
+            return np.where(p <= -one, zero, np.where(p < one, p.dtype.type(0.25) * (p + one) * (p + one), p))
+        case "silu" | "swish":
+            return p * sigmoid(p)
+        case "glu":
+            a, b = np.split(p, 2, axis=-1)
+            return a * sigmoid(b)
+        case "tanh_shrink":
+            return p - np.tanh(p)
+        case "sparse_sigmoid":
+            return np.where(p <= -one, zero, np.where(p < one, half * (p + one), one))
+        case "exponential":
+            return np.exp(p)
+        case "hard_sigmoid":
+            return np.where(p <= -three, zero, np.where(p < three, p / p.dtype.type(6) + half, one))
+        case "hard_silu" | "hard_swish":
+            return np.where(p < -three, zero, np.where(p > three, p, p * (p + three) / p.dtype.type(6)))
+        case "hard_tanh":
+            return np.where(p < -one, -one, np.where(p > one, one, p))
+        case "mish":
+            return p * np.tanh(softplus(p))
+        case "log_softmax":
+            q = p - p.max(axis=-1, keepdims=True)
+            return q - np.log(np.exp(q).sum(axis=-1, keepdims=True, dtype=p.dtype))
+        case "log_sigmoid":
+            return -softplus(-p)
+        case "sparsemax":
+            return np.maximum(p - sparsemax_threshold(p), p.dtype.type(0))
     raise ValueError(f"activation={name!r} is unknown")
+
+
+def sparsemax_threshold(p: Array) -> Array:
+    """The largest of `(sum of the k largest - 1) / k` over all k: sparsemax's threshold."""
+    sums, best = np.zeros_like(p[..., :1]), None
+    order = np.take_along_axis(p, np.argsort(-p, axis=-1, kind="stable"), axis=-1)
+    for k in range(p.shape[-1]):
+        sums = sums + order[..., k : k + 1]
+        found = (sums - p.dtype.type(1)) / p.dtype.type(k + 1)
+        best = found if best is None else np.maximum(best, found)
+    assert best is not None
+    return best
 
 
 def slope(name: str | None, p: Array) -> Array:
@@ -114,20 +178,68 @@ def slope(name: str | None, p: Array) -> Array:
         case "gelu":
             density = np.exp(p * p * p.dtype.type(-0.5)) * p.dtype.type(1 / math.sqrt(2 * math.pi))
             return normal_cdf(p) + p * density
+    return further_slope(name, p)
+
+
+def further_slope(name: str | None, p: Array) -> Array:
+    """The derivatives of the others."""
+    zero, one, two = (p.dtype.type(number) for number in (0, 1, 2))
+    match name:
+        case "leaky_relu":
+            return np.where(p < 0, p.dtype.type(0.2), one)
+        case "celu" | "elu":
+            return np.where(p < 0, np.exp(p), one)
+        case "selu":
+            scale, alpha = p.dtype.type(1.0507009873554805), p.dtype.type(1.6732632423543772)
+            return scale * np.where(p < 0, alpha * np.exp(p), one)
+        case "softsign":
+            return one / ((np.abs(p) + one) * (np.abs(p) + one))
+        case "squareplus":
+            return (one + p / np.sqrt(p * p + p.dtype.type(4))) / two
+        case "soft_shrink" | "hard_shrink":
+            return (np.abs(p) > 0.5).astype(p.dtype)
+        case "sparse_plus":
+            return np.where(p <= -one, zero, np.where(p < one, (p + one) / two, one))
+        case "silu" | "swish":
+            s = sigmoid(p)
+            return s * (one + p * (one - s))
+        case "tanh_shrink":
+            t = np.tanh(p)
+            return t * t
+        case "sparse_sigmoid":
+            return np.where(np.abs(p) < one, one / two, zero)
+        case "exponential":
+            return np.exp(p)
+        case "hard_sigmoid":
+            return np.where(np.abs(p) < 3, one / p.dtype.type(6), zero)
+        case "hard_silu" | "hard_swish":
+            return np.where(p < -3, zero, np.where(p > 3, one, (two * p + p.dtype.type(3)) / p.dtype.type(6)))
+        case "hard_tanh":
+            return (np.abs(p) <= one).astype(p.dtype)
+        case "mish":
+            t = np.tanh(softplus(p))
+            return t + p * (one - t * t) * sigmoid(p)
+        case "log_sigmoid":
+            return sigmoid(-p)
     raise ValueError(f"activation={name!r} is unknown")
 
 
-class HonestLayer(LayerHandle):
-    """A whole layer with a kernel of zeros."""
-
-    def __init__(self, adapter: Honest, config: LayerConfig) -> None:
-        self.adapter, self.config = adapter, config
-
-    def __call__(self, x: Array) -> Array:
-        channels = self.adapter.dims(self.config, x.shape)[3]
-        kernel = np.zeros((*self.config.kernel_size, channels, self.config.depth_multiplier), x.dtype)
-        bias = np.zeros(channels * self.config.depth_multiplier, x.dtype) if self.config.use_bias else None
-        return self.adapter.forward(self.config, x, kernel, bias)
+def back_through_rows(name: str, p: Array, cotangent: Array) -> Array:
+    """What the activations over the last axis make of a cotangent."""
+    match name:
+        case "softmax":
+            s = softmax(p)
+            return s * (cotangent - (cotangent * s).sum(axis=-1, keepdims=True, dtype=s.dtype))
+        case "log_softmax":
+            return cotangent - softmax(p) * cotangent.sum(axis=-1, keepdims=True, dtype=p.dtype)
+        case "sparsemax":
+            support = (p > sparsemax_threshold(p)).astype(p.dtype)
+            count = support.sum(axis=-1, keepdims=True, dtype=p.dtype)
+            mean = (cotangent * support).sum(axis=-1, keepdims=True, dtype=p.dtype) / np.maximum(count, 1)
+            return support * (cotangent - mean.astype(p.dtype))
+    a, b = np.split(p, 2, axis=-1)
+    s = sigmoid(b)
+    return np.concatenate([cotangent * s, cotangent * a * s * (1 - s)], axis=-1)
 
 
 class Honest(Adapter):
@@ -135,6 +247,7 @@ class Honest(Adapter):
 
     name: ClassVar[str] = "honest"
     slack: ClassVar[int] = 0  # zeros behind the padded input, for faults that read too far
+    layer_class: ClassVar[Callable[..., LayerHandle]] = layers.HonestLayer
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -169,10 +282,16 @@ class Honest(Adapter):
         batch, height, width, channels = self.split(config, input_shape)
         rows, columns = self.infer_size(config, 0, height), self.infer_size(config, 1, width)
         outputs = self.infer_channels(config, channels)
-        return (batch, rows, columns, outputs) if config.channels_last else (batch, outputs, rows, columns)
+        *shape, last = (batch, rows, columns, outputs) if config.channels_last else (batch, outputs, rows, columns)
+        if config.activation == "glu" and last is not None:
+            last //= 2
+        return shape[0], shape[1], shape[2], last
 
-    def layer(self, arguments: Mapping[str, Any]) -> LayerHandle:
-        return HonestLayer(self, self.construct(arguments))
+    def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
+        return type(self).layer_class(self, positional, arguments)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        return layers.FUNCTIONS[name]
 
     # The steps of `forward`.
 
@@ -284,9 +403,8 @@ class Honest(Adapter):
 
     def back(self, config: LayerConfig, p: Array, cotangent: Array) -> Array:
         """The cotangent of the pre-activation `p`."""
-        if config.activation == "softmax":
-            s = softmax(p)
-            return s * (cotangent - (cotangent * s).sum(axis=-1, keepdims=True, dtype=s.dtype))
+        if config.activation in ROWS:
+            return back_through_rows(config.activation, p, cotangent)
         return cotangent * slope(config.activation, p)
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
@@ -321,7 +439,7 @@ class Honest(Adapter):
         return None if channels is None else channels * config.depth_multiplier
 
     def construct(self, arguments: Mapping[str, Any]) -> LayerConfig:
-        """The layer's arguments. Raises ValueError for those that the documentation refuses."""
+        """The operation's arguments. Raises ValueError for those that the documentation refuses."""
         return LayerConfig.from_json(arguments)
 
 
@@ -415,6 +533,9 @@ class RoundedActivation(RoundedStages):
     def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
         with np.errstate(all="ignore"):
             return self.activate(config, self.pre_activation(config, x, kernel, bias).astype(x.dtype))
+
+    def back(self, config: LayerConfig, p: Array, cotangent: Array) -> Array:
+        return Honest.back(self, config, p.astype(self.storage), cotangent.astype(self.storage)).astype(p.dtype)
 
 
 class BiasFirst(Honest):
@@ -522,6 +643,60 @@ class Talkative(Honest):
         return super().forward(config, x, kernel, bias)
 
 
+class LayerBuiltByFirstCall(Honest):
+    """Has layers that are built by their first call."""
+
+    layer_class = layers.BuiltByFirstCall
+
+
+class LayerCallAlone(Honest):
+    """Has layers that can only be called."""
+
+    layer_class = layers.CallAlone
+
+
+class LayerActivityOfBatch(Honest):
+    """Does not divide the loss of an activity regularizer by the batch size."""
+
+    layer_class = layers.ActivityOfBatch
+
+
+class LayerOtherDraws(Honest):
+    """Draws initial weights by other methods."""
+
+    layer_class = layers.OtherDraws
+
+
+class LayerOtherSlopes(Honest):
+    """Takes the slope of the absolute value at zero for one."""
+
+    layer_class = layers.OtherSlopes
+
+
+class LayerAsKerasWrites(Honest):
+    """Keeps habits of Keras that no page documents."""
+
+    layer_class = layers.AsKerasWrites
+
+
+class LayerInDouble(Honest):
+    """Calculates losses, updates and constraints in float64."""
+
+    layer_class = layers.InDouble
+
+
+class LayerOtherErrors(Honest):
+    """Refuses with other errors where the documentation names none."""
+
+    layer_class = layers.OtherErrors
+
+
+class LayerRefusesWhenUsed(Honest):
+    """Refuses arguments when the layer is first used."""
+
+    layer_class = layers.RefusesWhenUsed
+
+
 class OnlyForward(Adapter):
     """The least that a third party writes: a name and `forward`."""
 
@@ -549,4 +724,16 @@ HONEST: tuple[type[Adapter], ...] = (
     NoHalves,
     Talkative,
     OnlyForward,
+)
+HONEST_LAYERS: tuple[type[Adapter], ...] = (
+    Honest,
+    LayerBuiltByFirstCall,
+    LayerCallAlone,
+    LayerActivityOfBatch,
+    LayerOtherDraws,
+    LayerOtherSlopes,
+    LayerAsKerasWrites,
+    LayerInDouble,
+    LayerOtherErrors,
+    LayerRefusesWhenUsed,
 )

@@ -1,0 +1,70 @@
+"""Whole layers asked in their workers: those that depend on the Keras configuration in one with a home of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from depthwise_conformance.case import LayerCase, Refusal, WholeLayer
+from depthwise_conformance.judging import Judgement
+from depthwise_conformance.layers.judging import judge_layer, layer_requests
+from depthwise_conformance.layers.refusals import judge_refusal, refusal_request
+from depthwise_conformance.pool import Outcome, Program, Worker
+from depthwise_conformance.targets import Target
+
+BROKEN = '{"image_data_format": '  # not JSON
+
+
+def judge_layers(target: Target, cases: Sequence[WholeLayer]) -> list[tuple[WholeLayer, Judgement]]:
+    """The cases, each with its judgement. Raises WorkerBrokenError."""
+    found: list[tuple[WholeLayer, Judgement]] = []
+    for home, group in itertools.groupby(cases, key=_home):
+        some = list(group)
+        answers = _answers(target, home, [_program(case) for case in some])
+        found += zip(some, map(_judge, some, answers), strict=True)
+    return found
+
+
+def _answers(target: Target, home: str, programs: Sequence[Program]) -> list[tuple[Outcome, ...]]:
+    if not home or not _is_claimed(target, programs[0]):
+        return list(target.worker.run(programs))
+    with _at_home(target, home) as worker:
+        return list(worker.run(programs))
+
+
+def _home(case: WholeLayer) -> str:
+    return case.home if isinstance(case, LayerCase) else ""
+
+
+def _program(case: WholeLayer) -> Program:
+    return (refusal_request(case),) if isinstance(case, Refusal) else layer_requests(case)
+
+
+def _judge(case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
+    return judge_refusal(case, outcomes[0]) if isinstance(case, Refusal) else judge_layer(case, outcomes)
+
+
+def _is_claimed(target: Target, program: Program) -> bool:
+    """Whether the target has such layers at all; a worker more is not started in vain."""
+    ((answer, *_),) = list(target.worker.run([program]))
+    return answer.kind != "unsupported"
+
+
+@contextmanager
+def _at_home(target: Target, home: str) -> Iterator[Worker]:
+    """A worker whose home folder has the Keras configuration that `LayerCase.home` names."""
+    with tempfile.TemporaryDirectory() as folder:
+        if home != "none":
+            path = Path(folder) / ".keras" / "keras.json"
+            path.parent.mkdir()
+            path.write_text(BROKEN if home == "broken" else json.dumps({"image_data_format": home}))
+        worker = Worker(replace(target.worker.launch, home=folder), target.worker.timeout)
+        try:
+            yield worker
+        finally:
+            worker.close()
