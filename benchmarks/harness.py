@@ -25,7 +25,7 @@ from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.pool import Worker
 from depthwise_conformance.protocol import Message
 from depthwise_conformance.reference import output_shape
-from depthwise_conformance.reports.record import CHECKS
+from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.targets import Target, open_targets, requests
 
 TIMEOUT = 600.0  # the bare loop is one request
@@ -37,7 +37,7 @@ class GivenCases(Engine):
     """The engine on cases that are already drawn: their drawing is shared by all targets of a run."""
 
     def __init__(self, cases: list[Case]) -> None:
-        super().__init__(Options(tuple(check for check in CHECKS if check != "errors")), lambda records: None)
+        super().__init__(Options(tuple(check for check in CHECKS if check not in LAYER_CHECKS)), lambda records: None)
         self._cases = cases
 
     def _blocks(self) -> Iterator[tuple[int, list[Case]]]:

@@ -29,7 +29,7 @@ from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.drawing import draw_block
 from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.plugin import ALONE
-from depthwise_conformance.reports.record import CHECKS, Record, Verdict
+from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.targets import Target, open_targets, requests
 
 FAKES = Path(__file__).parents[1] / "tests" / "fakes"
@@ -79,7 +79,7 @@ def measure(file: str, names: Sequence[str], examples: int) -> list[Score]:
 
     engine = Engine(Options(examples=examples), record)
     try:
-        engine.evaluate(targets, dict.fromkeys(fakes, CHECKS))
+        engine.evaluate(targets, {name: _checks(file, score) for name, score in scores.items()})
         engine.diagnose([target for target in targets if not scores[target.name].honest])
         for target in targets:
             score = scores[target.name]
@@ -89,6 +89,13 @@ def measure(file: str, names: Sequence[str], examples: int) -> list[Score]:
         for target in targets:
             target.worker.close()
     return list(scores.values())
+
+
+def _checks(file: str, score: Score) -> set[str]:
+    """Operations and whole layers have faults of their own; honest variants are judged by all checks."""
+    layers = set(LAYER_CHECKS)
+    asked = {"faults": set(CHECKS) - layers, "layer_faults": layers, "honest": set(CHECKS)}[file]
+    return asked | ({score.check} - {""})
 
 
 def _score_diagnosis(engine: Engine, target: Target, score: Score) -> None:
@@ -152,8 +159,9 @@ def main() -> int:
     sys.path.insert(0, str(FAKES))
     import faults
     import honest
+    import layer_faults
 
-    wanted = {"faults": faults.FAULTS, "honest": honest.HONEST}
+    wanted = {"faults": faults.FAULTS, "layer_faults": layer_faults.LAYER_FAULTS, "honest": honest.HONEST}
     scores: list[Score] = []
     with ProcessPoolExecutor(options.processes) as pool:
         futures = [

@@ -307,13 +307,8 @@ class Engine:
             start = time.perf_counter()
             try:
                 for case, judgement in judge_layers(target, mine):
-                    if judgement.verdict.is_discrepancy and self._is_told(target, case):
-                        continue
-                    if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
-                        topic, _, choice = judgement.signature.partition(CHOICE)
-                        target.traits.note(topic, choice)
-                    self.tallies[target.name, case.check].add(case, judgement, -1)
-                    self._record(make_records(target, case, [(case.check, judgement)]))
+                    if not (judgement.verdict.is_discrepancy and _is_told(target, case, selected[target.name])):
+                        self._note_layer(target, case, judgement)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
@@ -321,13 +316,12 @@ class Engine:
         self._give_up_if_hopeless(target)
         self._progress(target, len(mine))
 
-    def _is_told(self, target: Target, case: WholeLayer) -> bool:
-        """Whether a layer fails because its operation does, which the operation's own checks tell."""
-        if not isinstance(case, LayerCase):
-            return False
-        expectation = target.expects(expect(operation_case(case)))
-        (examined,) = _examine(target, [expectation], OPERATION_CHECKS)
-        return any(judgement.verdict.is_discrepancy for _, judgement in examined.found)
+    def _note_layer(self, target: Target, case: WholeLayer, judgement: Judgement) -> None:
+        if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
+            topic, _, choice = judgement.signature.partition(CHOICE)
+            target.traits.note(topic, choice)
+        self.tallies[target.name, case.check].add(case, judgement, -1)
+        self._record(make_records(target, case, [(case.check, judgement)]))
 
     def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
         """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.
@@ -371,6 +365,16 @@ class Engine:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
             target.status = "abandoned"
             target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
+
+
+def _is_told(target: Target, case: WholeLayer, checks: Collection[str]) -> bool:
+    """Whether a layer fails because its operation does, which those of the operation's own checks tell."""
+    telling = [check for check in OPERATION_CHECKS if check in checks]
+    if not isinstance(case, LayerCase) or not telling:
+        return False
+    expectation = target.expects(expect(operation_case(case)))
+    (examined,) = _examine(target, [expectation], telling)
+    return any(judgement.verdict.is_discrepancy for _, judgement in examined.found)
 
 
 def _ask_fresh(target: Target, *requests: Message) -> list[tuple[Outcome, ...]]:

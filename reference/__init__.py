@@ -11,12 +11,14 @@ from depthwise_conformance.reference.floats import (
     narrower_arithmetics,
 )
 from depthwise_conformance.reference.geometry import kernel_shape, output_shape, split_shape
+from depthwise_conformance.reference.layer import DepthwiseConv2D
 from depthwise_conformance.reference.special import SpecialOutput, special_output
 
 __all__ = [
     "FORMATS",
     "Arithmetic",
     "Bounded",
+    "DepthwiseConv2D",
     "Evaluation",
     "Gradients",
     "LayerConfig",

@@ -85,7 +85,7 @@ class Diagnosis:
                     home.join(check, group)
                     continue
                 for one in self._diagnose(check, key, group, tallies[check]):
-                    twin = next((other for other in found if other.cause and other.cause == one.cause), None)
+                    twin = next((other for other in found if _are_one(other, one)), None)
                     if twin is None:
                         found.append(one)
                     else:
@@ -243,6 +243,16 @@ class _Suspect:
 
     name: str
     ids: tuple[str, ...] = ()
+
+
+def _are_one(known: Distinct, other: Distinct) -> bool:
+    """Whether discrepancies have the same cause, or show on an operation and on whole layers under the same condition."""
+    if other.cause or known.cause:
+        return other.cause == known.cause
+    return bool(other.group.layers and other.condition) and (known.check, known.condition) == (
+        other.check,
+        other.condition,
+    )
 
 
 def _predicted(one: Distinct, case: Case) -> bool:

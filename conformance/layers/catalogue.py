@@ -146,6 +146,7 @@ def _arguments() -> Iterator[LayerCase]:
     for name, values in ways.items():
         yield from (_case("arguments", WHOLE, {name: value}, about=name) for value in values)
     yield _case("arguments", WHOLE, FIRST, (2, 3, 6, 5), "data_format")
+    yield _case("arguments", (*USED, "gradients"), {"activation": {"function": "halved"}}, about="activation")
     for trainable in (True, False):
         yield _case("arguments", (*USED, *TRAINED), {"trainable": trainable}, about="trainable")
 
@@ -156,11 +157,11 @@ def _initializers() -> Iterator[LayerCase]:
     for name in ("depthwise_initializer", "bias_initializer"):
         yield _case("initializers", steps, {**large, name: None}, (1, 3, 3, 64), name)
     for spec in INITIALIZERS:
-        both = {"depthwise_initializer": spec, "bias_initializer": spec}
-        yield _case("initializers", steps, {**large, **both}, (1, 3, 3, 256))
+        both = {"depth_multiplier": 8, "depthwise_initializer": spec, "bias_initializer": spec}
+        yield _case("initializers", steps, {**large, **both}, (1, 3, 3, 512))
     # Where a few draws are made at once, and the first within two deviations is taken, one in 200,000 is outside.
     many = {"kernel_size": 8, "depth_multiplier": 16, "use_bias": False, "depthwise_initializer": "truncated_normal"}
-    yield _case("initializers", steps, many, (1, 8, 8, 1024), "depthwise_initializer")
+    yield _case("initializers", steps, many, (1, 8, 8, 1024))
     for spec in FOR_KERNELS:
         given = {**large, "depthwise_initializer": spec}
         yield _case("initializers", steps, given, (1, 3, 3, 64), "depthwise_initializer")

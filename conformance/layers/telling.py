@@ -54,4 +54,4 @@ def written(value: Any) -> str:
 
 def _facts(case: LayerCase) -> set[Fact]:
     arguments = json.loads(case.arguments)
-    return {(name, written(value)) for name, value in arguments.items()}
+    return {(name, f'"{value}"' if isinstance(value, str) else written(value)) for name, value in arguments.items()}

@@ -269,14 +269,6 @@ class BiasInitializerForKernel(HonestLayer):
         return np.asarray(part.function(shape)) if part.function else self.sample(part, shape)
 
 
-@belongs_to("initializers")
-class UnseededDrawsRepeat(HonestLayer):
-    """Initializers without a seed draw the same numbers for every layer."""
-
-    def random(self, seed: int | None) -> Numbers:
-        return super().random(seed or 0)
-
-
 # Regularizers.
 
 
@@ -1059,6 +1051,8 @@ DEFAULTS: Mapping[str, tuple[str, Any]] = {
     "depthwise_regularizer": ("l2", "l2"),
     "bias_regularizer": ("l2", "l2"),
     "activity_regularizer": ("l2", "l2"),
+    "depthwise_constraint": ("non_neg", "non_neg"),
+    "bias_constraint": ("non_neg", "non_neg"),
 }
 for key, (word, value) in DEFAULTS.items():
     members = {"defaults": {**HonestLayer.defaults, key: value}}

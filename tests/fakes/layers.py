@@ -268,7 +268,8 @@ class HonestLayer(LayerHandle):
     @property
     def wide(self) -> np.dtype[Any]:
         """The dtype in which weights are calculated with."""
-        return self.adapter.accumulator(self.stored)
+        found = self.adapter.accumulator(self.stored)
+        return found if found.itemsize <= 8 else np.dtype(np.float64)
 
     def initial(self, name: str, shape: tuple[int, ...]) -> Array:
         part = self.parts[f"{PREFIX[name]}_initializer"]
@@ -388,7 +389,7 @@ class HonestLayer(LayerHandle):
         if part.function is not None:
             return part.function(w)
         l1, l2 = self.coefficients(part)
-        return l1 * np.abs(w).sum() + l2 * np.square(w).sum()
+        return (l1 * np.abs(w).sum() if l1 else 0) + (l2 * np.square(w).sum() if l2 else 0)
 
     def slope(self, part: Part, w: Array) -> Array:
         """The gradient of `penalty`."""
