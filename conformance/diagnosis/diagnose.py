@@ -246,13 +246,12 @@ class _Suspect:
 
 
 def _are_one(known: Distinct, other: Distinct) -> bool:
-    """Whether discrepancies have the same cause, or show on an operation and on whole layers under the same condition."""
+    """Whether discrepancies have one cause, or show on an operation and on whole layers under one condition."""
     if other.cause or known.cause:
         return other.cause == known.cause
-    return bool(other.group.layers and other.condition) and (known.check, known.condition) == (
-        other.check,
-        other.condition,
-    )
+    if not (other.group.layers and other.condition):
+        return False
+    return (known.check, known.condition) == (other.check, other.condition)
 
 
 def _predicted(one: Distinct, case: Case) -> bool:
