@@ -47,7 +47,14 @@ class Steps:
         return {}, {}
 
     def _build(self) -> tuple[Facts, Arrays]:
-        self._layer.build(tuple(self._asked["input_shape"]))
+        shape = self._asked["input_shape"]
+        try:
+            self._layer.build(tuple(shape))
+        except Unsupported:
+            if None in shape:
+                raise
+            x = self._arrays.get("x")
+            self._layer(np.zeros(shape, np.float32 if x is None else x.dtype))  # then the first call builds it
         return {}, {}
 
     def _weights(self) -> tuple[Facts, Arrays]:

@@ -84,7 +84,7 @@ def special_output(
     nan = products.nan() | (positive & negative)
     # A sum of finite products that overflows on its way may do so to the side opposite to an infinity.
     overflow = (np.isinf(before.bound) | products.rounded_away(arithmetic.inputs)) & ~nan
-    padded = products.nonfinite_on_padding() & ~nan
+    padded = products.infinite_on_padding(arithmetic.inputs) & ~nan
     nan_too = padded | products.infinity_meets_subnormal()
     flushed = products.flushed()
     if config.activation in OVER_LAST_AXIS:  # what one element of a row is shows in all of it
@@ -179,10 +179,12 @@ class _Products:
         lost = operation.depthwise_conv2d(self._config, x * self._subnormal(x), k)
         return lost + operation.depthwise_conv2d(self._config, x, k * self._subnormal(k))
 
-    def nonfinite_on_padding(self) -> Mask:
-        """A weight that is not finite lies on the padding, and no product with it makes the sum NaN anyway."""
-        weights = (~np.isfinite(self._kernel)).astype(np.float64).sum(axis=(0, 1)).reshape(-1)
-        inside = operation.depthwise_conv2d(self._config, np.ones_like(self._x), ~np.isfinite(self._kernel))
+    def infinite_on_padding(self, roundoff: float) -> Mask:
+        """A weight that is not finite, or not so once it is rounded, lies on the padding."""
+        limit = FORMATS[self._config.dtype].largest * (1.0 - roundoff)
+        unlimited = ~(np.abs(self._kernel) <= limit)
+        weights = unlimited.astype(np.float64).sum(axis=(0, 1)).reshape(-1)
+        inside = operation.depthwise_conv2d(self._config, np.ones_like(self._x), unlimited)
         return np.asarray(operation.add_bias(self._config, -inside, weights) > 0.0)
 
     def _subnormal(self, array: Array) -> Mask:

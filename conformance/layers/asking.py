@@ -26,7 +26,7 @@ def judge_layers(target: Target, cases: Sequence[WholeLayer]) -> list[tuple[Whol
     for home, group in itertools.groupby(cases, key=_home):
         some = list(group)
         answers = _answers(target, home, [_program(case) for case in some])
-        found += zip(some, map(_judge, some, answers), strict=True)
+        found += [(case, _judge(target, case, answer)) for case, answer in zip(some, answers, strict=True)]
     return found
 
 
@@ -45,8 +45,10 @@ def _program(case: WholeLayer) -> Program:
     return (refusal_request(case),) if isinstance(case, Refusal) else layer_requests(case)
 
 
-def _judge(case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
-    return judge_refusal(case, outcomes[0]) if isinstance(case, Refusal) else judge_layer(case, outcomes)
+def _judge(target: Target, case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
+    if isinstance(case, Refusal):
+        return judge_refusal(case, outcomes[0])
+    return judge_layer(case, outcomes, target.declared)
 
 
 def _is_claimed(target: Target, program: Program) -> bool:

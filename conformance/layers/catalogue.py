@@ -21,6 +21,7 @@ LAST: Arguments = {"data_format": "channels_last"}
 FIRST: Arguments = {"data_format": "channels_first"}
 SMALL: Shape = (2, 6, 5, 3)
 WHOLE_NUMBERS, ROUGH = Data(), Data("uniform", 3)
+EXTREME = (SPECIAL, "s1", "s5", "underflow")  # whose sums of squares, in losses and norms, are beyond the format
 EXAMPLE = "example"
 PRINTED = (4, 8, 8, 36)  # the shape that the documentation prints for its example
 
@@ -29,7 +30,7 @@ WHOLE = ("build", "attributes", "weights", "assign", "call", "loss", *SHAPES)
 USED = ("build", "attributes", "assign", "call", "loss")
 TRAINED = ("gradients", "step", "weights")
 AGAIN = ("config", "recreate", "config", "build", "weights", *USED[1:], "compute_output_shape", "step", "weights")
-SAVED = ("build", "assign", "reload", "attributes", "weights", "call", "loss", "step", "weights")
+SAVED = ("build", "config", "assign", "reload", "config", "attributes", "weights", "call", "loss", "step", "weights")
 UPDATED = ("build", "assign", "weights", "step", "weights")
 PENALIZED = ("build", "assign", "call", "loss", "gradients")
 FITTED = ("build", "assign", "fit", "weights")
@@ -92,7 +93,7 @@ def drawn_layer_cases(draw: st.DrawFn) -> LayerCase:
     check, steps = draw(st.sampled_from((("config_roundtrip", AGAIN), ("save_load", SAVED), ("arguments", WHOLE))))
     arguments = {**base.config.to_json(), "data_format": base.config.data_format, **_extras(draw)}
     arguments.pop("dtype", None)
-    recipe = "integers" if base.data.recipe == SPECIAL else base.data.recipe
+    recipe = "integers" if base.data.recipe in EXTREME else base.data.recipe
     return LayerCase(check, canonical(arguments), base.input_shape, steps, data=replace(base.data, recipe=recipe))
 
 
@@ -124,11 +125,17 @@ def _defaults() -> Iterator[LayerCase]:
     for home in ("none", "channels_last", "channels_first", "broken"):
         shape = (2, 3, 8, 7) if home == "channels_first" else SMALL
         about = "" if home == "none" else "data_format"
-        yield LayerCase("defaults", canonical({"kernel_size": 3}), shape, WHOLE, about, home=home)
-    positional = canonical([3, 3])
+        yield LayerCase("defaults", canonical({"kernel_size": 3}), shape, (*WHOLE, "step", "weights"), about, home=home)
     yield LayerCase(
-        "defaults", canonical({"activation": "relu"}), (4, 10, 10, 12), ("call",), EXAMPLE, ROUGH, positional, "none"
+        "defaults", canonical({"kernel_size": 3, **LAST}), SMALL, WHOLE, "data_format", home="channels_first"
     )
+    ordered = canonical(
+        [[3, 2], 1, "same", 2, "channels_last", [2, 1], "relu", True, "ones", "ones", L2, L1, None, "non_neg"]
+    )
+    steps = ("build", "weights", "assign", "call", "loss", "step", "weights")
+    yield LayerCase("defaults", "{}", (1, 6, 5, 3), steps, "positional", positional=ordered, home="none")
+    example = {"arguments": canonical({"activation": "relu"}), "positional": canonical([3, 3]), "home": "none"}
+    yield LayerCase("defaults", input_shape=(4, 10, 10, 12), steps=("call",), about=EXAMPLE, data=ROUGH, **example)
 
 
 def _arguments() -> Iterator[LayerCase]:
@@ -147,6 +154,8 @@ def _arguments() -> Iterator[LayerCase]:
         yield from (_case("arguments", WHOLE, {name: value}, about=name) for value in values)
     yield _case("arguments", WHOLE, FIRST, (2, 3, 6, 5), "data_format")
     yield _case("arguments", (*USED, "gradients"), {"activation": {"function": "halved"}}, about="activation")
+    for policy in ("mixed_float16", "mixed_bfloat16"):
+        yield _case("arguments", ("build", "assign", "weights"), {"dtype": policy}, about="dtype", data=ROUGH)
     for trainable in (True, False):
         yield _case("arguments", (*USED, *TRAINED), {"trainable": trainable}, about="trainable")
 
@@ -179,14 +188,21 @@ def _regularizers() -> Iterator[LayerCase]:
         yield _case("regularizers", PENALIZED, {**given, **FIRST}, (4, 3, 5, 6), "activity_regularizer")
         behind = {**given, "activation": "relu"}
         yield _case("regularizers", PENALIZED[:-1], behind, (1, 4, 5, 3), "activity_regularizer")
+    for name in ("depthwise_regularizer", "bias_regularizer"):
+        yield _case("regularizers", PENALIZED, {name: L2}, (3, 4, 5, 3), name)
     all_three = dict.fromkeys(("depthwise_regularizer", "bias_regularizer", "activity_regularizer"), L2)
     yield _case("regularizers", PENALIZED, {"depth_multiplier": 2, **all_three}, (1, 4, 5, 3))
+    yield _case("regularizers", ("build", "assign", "call", "call", "loss"), all_three, (1, 4, 5, 3))
 
 
 def _constraints() -> Iterator[LayerCase]:
     for name, specs in (("depthwise_constraint", KERNEL_CONSTRAINTS), ("bias_constraint", BIAS_CONSTRAINTS)):
         for spec in specs:
             yield _case("constraints", UPDATED, {"depth_multiplier": 2, name: spec}, about=name, data=ROUGH)
+    tall = {"kernel_size": [16, 1], "depthwise_constraint": "max_norm"}  # whose norms exceed the default maximum
+    yield _case("constraints", UPDATED, tall, (1, 16, 5, 3), "depthwise_constraint", ROUGH)
+    long = {"depth_multiplier": 8, "bias_constraint": "max_norm"}
+    yield _case("constraints", UPDATED, long, about="bias_constraint", data=ROUGH)
 
 
 def _shapes() -> Iterator[LayerCase]:
@@ -228,6 +244,8 @@ def _configurations() -> Iterator[LayerCase]:
         steps = AGAIN if name != "dtype" else AGAIN[:-2]
         yield _case("config_roundtrip", steps, given, (1, 6, 5, 3), name)
     yield _case("config_roundtrip", AGAIN, FIRST, (1, 3, 6, 5), "data_format")
+    anew = ("build", "assign", "recreate", "build", "weights")
+    yield _case("config_roundtrip", anew, {"depthwise_initializer": "ones"})
 
 
 def _files() -> Iterator[LayerCase]:
@@ -244,6 +262,8 @@ def _training() -> Iterator[LayerCase]:
     for name, given in _singly():
         if name in ("use_bias", "activation", "depthwise_regularizer", "depthwise_constraint", "trainable"):
             yield _case("training", FITTED, given, about=name, data=ROUGH)
+    for name in ("bias_regularizer", "activity_regularizer", "bias_constraint"):
+        yield _case("training", FITTED, dict(_singly())[name], (1, 6, 5, 3), name)
     strided = {"strides": 2, "padding": "same", "depth_multiplier": 2}
     yield _case("training", FITTED, strided, (4, 7, 7, 3), data=ROUGH)
     yield _case("training", FITTED, FIRST, (2, 3, 6, 5), "data_format", ROUGH)

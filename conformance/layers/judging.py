@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from depthwise_conformance.judging import (
 from depthwise_conformance.layers.catalogue import EXAMPLE, PRINTED
 from depthwise_conformance.layers.rehearsal import (
     LEARNING_RATE,
+    Declared,
     Drawn,
     Expected,
     Rehearsal,
@@ -36,7 +38,7 @@ from depthwise_conformance.pool import Outcome
 from depthwise_conformance.protocol import Message
 from depthwise_conformance.reference import FORMATS, Bounded, output_shape
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.steps import UPDATE
+from depthwise_conformance.steps import CONSTRUCTION, UPDATE
 
 AnyArray = NDArray[Any]
 NUMBERED = {"assign", "call", "gradients", "fit"}  # the steps that need numbers
@@ -69,28 +71,31 @@ def layer_requests(case: LayerCase) -> tuple[Message, ...]:
     return (request, request) if _is_seeded(case) else (request,)
 
 
-def judge_layer(case: LayerCase, outcomes: Sequence[Outcome]) -> Judgement:
-    """The verdict on a case: that of the first step that is not as it has to be."""
+def judge_layer(case: LayerCase, outcomes: Sequence[Outcome], declared: Declared = MappingProxyType({})) -> Judgement:
+    """The verdict on a case: that of the first step that is not as it has to be.
+
+    `declared` is the arithmetic that the target declares, by dtype.
+    """
     for outcome in outcomes:
         if outcome.kind != "value":
             return _without_value(case, outcome)
     if case.about == EXAMPLE:
         return _judge_example(case, outcomes[0])
-    found = _judge_use(case, outcomes[0])
+    found = _judge_use(case, outcomes[0], declared)
     if found.verdict is Verdict.PASS and len(outcomes) > 1:
         return _judge_repeated(case, outcomes[0], outcomes[1])
     return found
 
 
-def _judge_use(case: LayerCase, outcome: Outcome) -> Judgement:
+def _judge_use(case: LayerCase, outcome: Outcome, declared: Declared) -> Judgement:
     """The verdict on all steps. Where the documentation leaves something open, each choice passes, and is named."""
-    found = _judge_steps(case, outcome, Rehearsal(case))
+    found = _judge_steps(case, outcome, Rehearsal(case, declared))
     passed = found.verdict is Verdict.PASS
     if passed and case.home == "broken":
         return Judgement(Verdict.PASS, signature=f"a broken keras.json{CHOICE}taken for none")
     if not _has_open_loss(case):
         return found
-    other = _judge_steps(case, outcome, Rehearsal(case, per_image=False)).verdict is Verdict.PASS
+    other = _judge_steps(case, outcome, Rehearsal(case, declared, per_image=False)).verdict is Verdict.PASS
     if passed == other:
         return found
     return Judgement(Verdict.PASS, signature=PER_IMAGE if passed else PER_BATCH)
@@ -153,6 +158,8 @@ def _judge_config(case: LayerCase, wanted: Mapping[str, Any], got: Any) -> Judge
     absent = [name for name in SIGNATURE if name not in got]
     if absent:
         return _wrong(case, f"configuration without {', '.join(absent)}", f"get_config has {sorted(got)}")
+    if '"not JSON"' in json.dumps(got):
+        return _wrong(case, "configuration that is not JSON", repr(got))
     for name, value in wanted.items():
         if _loosely(got[name]) != _loosely(value):
             story = f"{name} in the configuration\nexpected {value!r}\n     got {got[name]!r}"
@@ -217,7 +224,7 @@ def _without_value(case: LayerCase, outcome: Outcome) -> Judgement:
     text = outcome.message
     if outcome.kind == "unsupported":
         return Judgement(Verdict.UNSUPPORTED, signature=text)
-    if outcome.kind == "error" and case.home == "broken":
+    if outcome.kind == "error" and case.home == "broken" and outcome.step == CONSTRUCTION:
         what = f"a broken keras.json{CHOICE}{outcome.classes[0]} at {outcome.step}"
         return Judgement(Verdict.PASS, signature=what)  # a clear error is as good as the default
     if outcome.kind == "error":

@@ -6,18 +6,20 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from depthwise_conformance.case import Case, Data, LayerCase
 from depthwise_conformance.data import Arrays, make_arrays
-from depthwise_conformance.reference import FORMATS, Bounded, Evaluation, expected_arithmetic
+from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, Evaluation, expected_arithmetic
 from depthwise_conformance.reference.bounds import AnyArray, Array
 from depthwise_conformance.reference.functions import FUNCTIONS
 from depthwise_conformance.reference.initializers import Fixed, Given, Initializer
 from depthwise_conformance.reference.layer import DepthwiseConv2D
 
+POSITION_OF_FORMAT = 4  # that of data_format among the constructor's arguments
 LEARNING_RATE = 0.5  # a power of two, so that it costs no rounding
 WEIGHTS = ("kernel", "bias")
 
@@ -31,6 +33,7 @@ class Drawn:
 
 
 Weight = Bounded | Drawn
+Declared = Mapping[str, Arithmetic]
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,11 @@ class Rehearsal:
     with `per_image=False` is not, as the specification may be read.
     """
 
-    def __init__(self, case: LayerCase, per_image: bool = True) -> None:
+    def __init__(self, case: LayerCase, declared: Declared = MappingProxyType({}), per_image: bool = True) -> None:
         self.case = case
         self.layer = reference_layer(case)
+        dtype = self.layer.compute_dtype
+        self._arithmetic = declared.get(dtype) or expected_arithmetic(dtype)
         self._images = max(case.input_shape[0], 1) if per_image else 1
         self._weights: dict[str, Weight] = {}
         self._output = Bounded(np.zeros(()), np.zeros(()))
@@ -82,7 +87,7 @@ class Rehearsal:
         return NOTHING
 
     def _call(self) -> Expected:
-        self._output = self._evaluation().output(expected_arithmetic(self.layer.compute_dtype))
+        self._output = self._evaluation().output(self._arithmetic)
         if self.layer.function is not None:
             self._output = Bounded(self.layer.function(self._output.value), self.layer.function(self._output.bound))
         return Expected({"output": self._output}, self.layer.compute_dtype)
@@ -183,8 +188,7 @@ class Rehearsal:
             rounding = 4.0 * self._roundoff * (np.abs(own) + np.abs(total))
             spread = activity.kink(self._output.value) / self._images + rounding
         factor = 1.0 if self.layer.function is None else float(self.layer.function(1.0))
-        arithmetic = expected_arithmetic(self.layer.compute_dtype)
-        found = self._evaluation(total * factor).gradients(arithmetic)
+        found = self._evaluation(total * factor).gradients(self._arithmetic)
         slopes = {"input": found.input, "kernel": found.kernel}
         if found.bias is not None:
             slopes["bias"] = found.bias
@@ -233,10 +237,11 @@ PLAIN = (
 
 def reference_layer(case: LayerCase) -> DepthwiseConv2D:
     """The reference's layer for a case. `data_format`, where it is not given, is what the case's home says."""
+    positional = [decode(value) for value in json.loads(case.positional)]
     arguments = {name: decode(value) for name, value in json.loads(case.arguments).items()}
-    if arguments.get("data_format") is None:
+    if arguments.get("data_format") is None and len(positional) <= POSITION_OF_FORMAT:
         arguments["data_format"] = "channels_first" if case.home == "channels_first" else "channels_last"
-    return DepthwiseConv2D(*map(decode, json.loads(case.positional)), **arguments)
+    return DepthwiseConv2D(*positional, **arguments)
 
 
 def decode(value: Any) -> Any:
