@@ -18,6 +18,7 @@ import numpy as np
 from depthwise_conformance.case import Case
 from depthwise_conformance.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK, STALE
 from depthwise_conformance.diagnosis.conditions import Finding, Limit, narrow, simplest
+from depthwise_conformance.diagnosis.deviant import is_described
 from depthwise_conformance.diagnosis.deviations import BY_NAME
 from depthwise_conformance.diagnosis.distinct import (
     VALUES,
@@ -41,6 +42,7 @@ SECONDS = 10.0  # for one discrepancy
 QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may cost a worker
 SEPARATED = 40  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
+ACTIVATIONS_AT_MOST = 4  # with which alone a group fails, for it to be told apart by them
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a stale result makes of the argument that was altered last.
 STALE_CAUSES = {
@@ -85,7 +87,11 @@ class Diagnosis:
                     home.join(check, group)
                     continue
                 for one in self._diagnose(check, key, group, tallies[check]):
-                    twin = next((other for other in found if _are_one(other, one)), None)
+                    parted = one.group is not group  # what the whole did not show, a part of it may
+                    twin = next((other for other in found if _are_one(other, one)), None) or next(
+                        (other for other in found if parted and self._sights.shows_again(other, check, key, one.group)),
+                        None,
+                    )
                     if twin is None:
                         found.append(one)
                     else:
@@ -103,8 +109,11 @@ class Diagnosis:
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
         self._find_condition(whole, tally)
-        if whole.cause or whole.condition or not suspects:
+        if whole.cause or whole.condition:
             yield whole
+            return
+        if not suspects:
+            yield from self._by_activation(whole, tally)
             return
         rest = group
         for suspect in suspects:
@@ -115,14 +124,27 @@ class Diagnosis:
             if one.condition:  # an explanation of some cases that no condition bears out is none
                 explained = [
                     *suspect.ids,
-                    *(c.id for c in rest.cases if c.id not in rest.exhibits and _predicted(one, c)),
+                    *(c.id for c in rest.cases if _is_untold(c, rest) and _predicted(one, c)),
                 ]
                 one.group, rest = rest.only(explained), rest.without(explained)
                 yield one
         if rest is group:
-            yield whole
+            yield from self._by_activation(whole, tally)
         elif rest.failures:
             one = Distinct(check, key, rest, place=_place(check, rest))
+            self._find_condition(one, tally)
+            yield from [one] if one.condition else self._by_activation(one, tally)
+
+    def _by_activation(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
+        """A group of which nothing is known, apart by activations where it fails with a few of them alone."""
+        names = {case.config.activation for case in whole.group.cases}
+        few = 1 < len(names) <= ACTIVATIONS_AT_MOST and not names & {None, "linear"}
+        if not few or whole.key.verdict not in VALUES:
+            yield whole
+            return
+        for name in sorted(map(str, names)):
+            part = whole.group.only(case.id for case in whole.group.cases if case.config.activation == name)
+            one = Distinct(whole.check, whole.key, part, place=_place(whole.check, part))
             self._find_condition(one, tally)
             yield one
 
@@ -254,9 +276,16 @@ def _are_one(known: Distinct, other: Distinct) -> bool:
     return (known.check, known.condition) == (other.check, other.condition)
 
 
+def _is_untold(case: Case, group: Group) -> bool:
+    """Whether no deviation could be tried on a case: its array was not kept, or its activation is not described."""
+    return case.id not in group.exhibits or not is_described(case.config)
+
+
 def _predicted(one: Distinct, case: Case) -> bool:
-    """Whether a discrepancy with a deviation for its cause should show on a case."""
-    return one.holds(case) and deviates(one.cause, case, PARTS[one.check])
+    """Whether a discrepancy with a deviation for its cause should show on a case: on its sums, at least."""
+    linear = replace(case.config, activation=None)
+    told = case if is_described(case.config) else replace(case, config=linear)
+    return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
 
 
 def _is_accuracy(cause: str) -> bool:
