@@ -43,6 +43,7 @@ from depthwise_conformance.targets import Target
 
 CHUNK = 16  # cases that are handed to the targets together
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
+LAYERS_AT_MOST = 100  # drawn, and as many refusals: whole layers are slow to make, and have fewer corners
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
 ACTIVE = 2  # targets that compute at a time
 LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up
@@ -245,7 +246,7 @@ class Engine:
 
     def _layers(self) -> tuple[WholeLayer, ...]:
         """What is asked of whole layers; those that need a home of their own are last, together."""
-        count = max(self.options.examples // 10, 10)
+        count = min(max(self.options.examples // 10, 10), LAYERS_AT_MOST)
         drawn = (*layer_cases(), *draw_layer_cases(self.options.seed, count))
         return (*draw_refusals(self.options.seed, count), *sorted(drawn, key=lambda case: bool(case.home)))
 

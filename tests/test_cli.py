@@ -22,7 +22,7 @@ from depthwise_conformance.covering import catalogue
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
-from depthwise_conformance.strategies import fixed_cases
+from depthwise_conformance.strategies import activation_cases, fixed_cases
 
 HERE = Path(__file__).parent
 HONEST = f"{HERE / 'fakes' / 'honest.py'}:Honest"
@@ -92,7 +92,7 @@ def test_the_folder_of_a_run_has_everything_in_it(good):
     assert set(frame["check"]) == set(CHECKS)
     assert set(frame["verdict"]) == {"pass"}
     judged = frame[frame["check"].isin(("output", "special_values"))]["case"].nunique()
-    assert judged == 20 + len(fixed_cases()) + len(catalogue())
+    assert judged == 20 + len(fixed_cases()) + len(activation_cases()) + len(catalogue())
     assert not frame.duplicated(["target", "check", "case"]).any()
     with (folder / "results.csv").open(newline="", encoding="utf-8") as text:
         assert len(list(csv.reader(text))) == 1 + len(frame)
@@ -160,6 +160,17 @@ def test_a_replay_of_the_same_case_on_an_honest_target_passes(bad, capsys):
     for path in (bad[0] / "cases").glob("*.json"):
         assert cli.main(["replay", str(path), "--adapter", HONEST, "--check", "output"]) == 0
         assert "pass" in capsys.readouterr().out
+
+
+def test_a_layer_is_replayed_in_a_home_like_the_one_it_was_judged_in(tmp_path, capsys):
+    homeless = f"{HERE / 'fakes' / 'layer_faults.py'}:ConfigurationFileIgnored"
+    done = run(tmp_path, "--adapter", homeless, "--check", "defaults", "--examples", 10, "--out", "out")
+    assert done.returncode == 1, done.stderr
+    (one,) = read_discrepancies(tmp_path / "out")
+    path = tmp_path / "out" / "cases" / f"{one.smallest_case}.json"
+    assert cli.main(["replay", str(path), "--adapter", homeless]) == 1
+    assert "with channels_first in ~/.keras/keras.json" in capsys.readouterr().out
+    assert cli.main(["replay", str(path), "--adapter", HONEST]) == 0
 
 
 def test_a_target_that_dies_at_every_case_is_judged_so(tmp_path):
