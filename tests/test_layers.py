@@ -116,6 +116,11 @@ def test_a_condition_is_what_all_failing_have_and_no_passing_one():
     assert condition(failing, []) == ""
     both = [layer(canonical({"kernel_size": 2, "use_bias": False, "padding": "same"}))]
     assert condition(both, passing) == ""  # either would do
+    several = [
+        layer(canonical({"kernel_size": 2, "activation": name, "strides": n})) for n, name in ((1, "elu"), (2, "selu"))
+    ]
+    plain = [layer(canonical({"kernel_size": 2, "activation": "relu", "strides": n})) for n in (1, 2)]
+    assert condition(several, plain) == 'activation in ("elu", "selu")'
 
 
 def test_a_plainer_layer_has_one_argument_less():

@@ -174,10 +174,10 @@ def _judge_shapes(case: LayerCase, step: str, wanted: Sequence[Any], got: Any) -
         known = tuple(None if size is None else found for size, found in zip(one, inferred, strict=False))
         if len(inferred) != len(one) or any(a is None and b is not None for a, b in zip(one, inferred, strict=True)):
             story = f"{step} of {shape}\nexpected {one}\n     got {tuple(inferred)}"
-            return Judgement(Verdict.WRONG_SHAPE, signature=_signature(case, step), detail=story)
+            return Judgement(Verdict.WRONG_SHAPE, signature=step, detail=story)
         found = judge_inferred(known, shape, sizes)
         if found.verdict is not Verdict.PASS:
-            return Judgement(found.verdict, signature=_signature(case, step), detail=f"{step}\n{found.detail}")
+            return Judgement(found.verdict, signature=step, detail=f"{step}\n{found.detail}")
     return Judgement(Verdict.PASS)
 
 
@@ -186,7 +186,7 @@ def _judge_array(case: LayerCase, what: str, observed: AnyArray, wanted: Bounded
     blank = Bounded(np.zeros(shape), np.zeros(shape))
     for found in (judge_shape(observed, blank), judge_dtype(observed, dtype or format_name(observed.dtype))):
         if found.verdict is not Verdict.PASS:
-            return Judgement(found.verdict, signature=_signature(case, what), detail=f"{what}\n{found.detail}")
+            return Judgement(found.verdict, signature=what, detail=f"{what}\n{found.detail}")
     if isinstance(wanted, Drawn):
         fault, story = describe_sample(observed, wanted, FORMATS[dtype].roundoff)
         return _wrong(case, f"{fault} of the {what}", f"{what}\n{story}") if fault else Judgement(Verdict.PASS)
@@ -196,7 +196,7 @@ def _judge_array(case: LayerCase, what: str, observed: AnyArray, wanted: Bounded
     if worst <= 1.0:
         return Judgement(Verdict.PASS, worst)
     detail = f"{what}\n{tell_errors(values, wanted, errors, digits=9)}"
-    return Judgement(Verdict.WRONG_VALUE, worst, _signature(case, what), detail)
+    return Judgement(Verdict.WRONG_VALUE, worst, what, detail)
 
 
 def _judge_example(case: LayerCase, outcome: Outcome) -> Judgement:
@@ -209,14 +209,14 @@ def _judge_example(case: LayerCase, outcome: Outcome) -> Judgement:
     if got in (PRINTED, by_signature):
         return Judgement(Verdict.PASS, signature=f"the page's example{CHOICE}{got}")
     story = f"expected {PRINTED}, as printed, or {by_signature}, by the signature\n     got {got}"
-    return Judgement(Verdict.WRONG_SHAPE, signature=_signature(case, "shape"), detail=story)
+    return Judgement(Verdict.WRONG_SHAPE, signature="shape", detail=story)
 
 
 def _judge_repeated(case: LayerCase, first: Outcome, second: Outcome) -> Judgement:
     for name, array in first.arrays.items():
         if array.tobytes() != second.arrays[name].tobytes():
             story = "two layers with the same seed start from different weights"
-            return Judgement(Verdict.NOT_DETERMINISTIC, signature=_signature(case, "seeded weights"), detail=story)
+            return Judgement(Verdict.NOT_DETERMINISTIC, signature="seeded weights", detail=story)
     return Judgement(Verdict.PASS)
 
 
@@ -239,11 +239,7 @@ def _without_value(case: LayerCase, outcome: Outcome) -> Judgement:
 
 
 def _wrong(case: LayerCase, what: str, story: str) -> Judgement:
-    return Judgement(Verdict.WRONG_VALUE, signature=_signature(case, what), detail=story)
-
-
-def _signature(case: LayerCase, what: str) -> str:
-    return f"{case.about}: {what}" if case.about else what
+    return Judgement(Verdict.WRONG_VALUE, signature=what, detail=story)
 
 
 def _what(steps: Sequence[str], name: str) -> str:

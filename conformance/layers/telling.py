@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from depthwise_conformance.case import LayerCase, canonical
 
 KEPT = ("kernel_size", "data_format")  # arguments that no case goes without
+VALUES_AT_MOST = 6  # that a condition names
 Fact = tuple[str, str]
 
 
 def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str:
-    """The one argument's value, or the only two together, that all failing cases have and no passing one has.
+    """What all failing cases have and no passing one has: an argument's value, two together, one of a few values.
 
-    "" where there is no such value, or more than one.
+    "" where there is nothing of the kind, or more than one thing.
     """
     if not failing or not passing:
         return ""
-    shared = set.intersection(*(_facts(case) for case in failing))
+    known, others = [_facts(case) for case in failing], [_facts(case) for case in passing]
+    shared = sorted(set.intersection(*(set(facts.items()) for facts in known)))
     for count in (1, 2):
-        fitting = [
-            facts
-            for facts in itertools.combinations(sorted(shared), count)
-            if not any(_facts(case) >= set(facts) for case in passing)
-        ]
-        if len(fitting) == 1:
-            return " and ".join(f"{name} == {value}" for name, value in fitting[0])
-        if fitting:
-            return ""
-    return ""
+        chosen = [facts for facts in itertools.combinations(shared, count) if not any(_hold(facts, o) for o in others)]
+        if chosen:
+            return " and ".join(f"{name} == {value}" for name, value in chosen[0]) if len(chosen) == 1 else ""
+    names = [name for name in known[0] if all(name in facts for facts in known)]
+    values = {name: dict.fromkeys(facts[name] for facts in known) for name in names}
+    apart = [name for name in names if not any(facts.get(name) in values[name] for facts in others)]
+    few = len(apart) == 1 and len(values[apart[0]]) <= VALUES_AT_MOST
+    return f"{apart[0]} in ({', '.join(values[apart[0]])})" if few else ""
 
 
 def plainer(case: LayerCase) -> Iterator[LayerCase]:
@@ -52,6 +52,10 @@ def written(value: Any) -> str:
     return repr(value)
 
 
-def _facts(case: LayerCase) -> set[Fact]:
+def _facts(case: LayerCase) -> dict[str, str]:
     arguments = json.loads(case.arguments)
-    return {(name, f'"{value}"' if isinstance(value, str) else written(value)) for name, value in arguments.items()}
+    return {name: f'"{value}"' if isinstance(value, str) else written(value) for name, value in arguments.items()}
+
+
+def _hold(facts: Sequence[Fact], case: Mapping[str, str]) -> bool:
+    return all(case.get(name) == value for name, value in facts)
