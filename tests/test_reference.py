@@ -977,11 +977,13 @@ WRONG = {  # the activation, and what a careless implementation has in its place
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-@pytest.mark.parametrize("wrong", WRONG)
+# No half precision tells gelu from its approximation by tanh.
+TOLD = [(name, dtype) for name in WRONG for dtype in FORMATS if dtype != "bfloat16"]
+TOLD.remove(("gelu by tanh", "float16"))
+
+
+@pytest.mark.parametrize(("wrong", "dtype"), TOLD)
 def test_plausible_wrong_activations_are_caught(wrong, dtype):
-    if (wrong, dtype) == ("gelu by tanh", "float16"):
-        pytest.skip("no half precision tells them apart")
 
     class Careless(honest.Honest):
         def activate(self, config, p):
