@@ -54,8 +54,7 @@ class KerasAdapter(Adapter):
 
     def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """By the symbolic call that functional models make."""
-        layer = self._construct(config)
-        return tuple(layer(self.keras.KerasTensor(input_shape, config.dtype)).shape)
+        return KerasLayer(self, self._construct(config)).symbolic_shape(input_shape)
 
     def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
         """`keras.layers.DepthwiseConv2D(*positional, **arguments)`."""
@@ -89,10 +88,11 @@ class KerasAdapter(Adapter):
         if max(config.strides) > 1 and max(config.dilation_rate) > 1:
             raise Unsupported("the layer documents that strides > 1 is incompatible with dilation_rate > 1")
         # What keras.json could change is said; the weights are assigned, so random ones would be made in vain
-        # (JAX compiles their initializers, for up to a second).
+        # (JAX compiles their initializers, for up to a second). No penalty belongs to the operation's gradients.
         said = {"data_format": config.data_format, "dtype": config.dtype}
         zeros = {"depthwise_initializer": "zeros", "bias_initializer": "zeros"}
-        arguments = config.to_json() | said | zeros
+        none = dict.fromkeys(("depthwise_regularizer", "bias_regularizer", "activity_regularizer"))
+        arguments = config.to_json() | said | zeros | none
         arguments.pop("strided_dilation", None)
         return self.keras.layers.DepthwiseConv2D(**arguments)
 

@@ -14,7 +14,6 @@ from depthwise_conformance.data import SPECIAL, Arrays, make_arrays
 from depthwise_conformance.judging import (
     Expectation,
     Judgement,
-    essence,
     judge_close,
     judge_dtype,
     judge_inferred,
@@ -22,6 +21,7 @@ from depthwise_conformance.judging import (
     judge_shape,
     judge_special,
     judge_values,
+    judge_without_value,
 )
 from depthwise_conformance.layers.refusals import STRIDED_DILATION
 from depthwise_conformance.metamorphic import choose
@@ -352,17 +352,9 @@ def _carrier(names: Collection[str], checks: Collection[str]) -> str:
 
 def _without_value(case: Case, outcome: Outcome) -> Judgement:
     """The judgement of a call on a valid case that returned nothing to compare."""
-    text = outcome.message
-    if outcome.kind == "unsupported":
-        return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
     if outcome.kind == "error" and case.config.strided_dilation:
         return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
-    if outcome.kind == "error":
-        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}")
-    if outcome.kind == "bad_return":
-        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
-    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
-    return Judgement(verdict, signature=essence(text), detail=text)
+    return judge_without_value(outcome)
 
 
 def _brief(outcome: Outcome) -> str:

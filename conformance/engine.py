@@ -175,7 +175,7 @@ class Engine:
         """The smallest case found on which this target has this discrepancy."""
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
         if isinstance(best.case, LayerCase):
-            return self._simplify_layer(target, best)
+            return _simplify_layer(target, best)
         if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
             return best
 
@@ -202,21 +202,6 @@ class Engine:
             simplify(best.case, fails, start + seconds)
         self._search_left -= time.monotonic() - start
         return best
-
-    def _simplify_layer(self, target: Target, failure: Failure) -> Failure:
-        """The failure without the arguments that it does not need."""
-        tried = [failure.case.id]
-        while target.status == "judged":
-            assert isinstance(failure.case, LayerCase)
-            others = [case for case in plainer(failure.case) if case.id not in tried]
-            tried += [case.id for case in others]
-            for case, judgement in judge_layers(target, others):
-                if (judgement.verdict, judgement.signature) == (failure.judgement.verdict, failure.judgement.signature):
-                    failure = Failure(case, judgement)
-                    break
-            else:
-                return failure
-        return failure
 
     def _work(self, selected: Mapping[str, Collection[str]]) -> Iterator[Callable[[Target], None]]:
         union = {check for checks in selected.values() for check in checks}
@@ -366,6 +351,25 @@ class Engine:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
             target.status = "abandoned"
             target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
+
+
+def _simplify_layer(target: Target, failure: Failure) -> Failure:
+    """The failure without the arguments that it does not need."""
+    tried = {failure.case.id}
+    while target.status == "judged" and isinstance(failure.case, LayerCase):
+        others = [case for case in plainer(failure.case) if case.id not in tried]
+        tried |= {case.id for case in others}
+        try:
+            judged = judge_layers(target, others)
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            break
+        key = failure.judgement.verdict, failure.judgement.signature
+        alike = [Failure(case, found) for case, found in judged if (found.verdict, found.signature) == key]
+        if not alike:
+            break
+        failure = alike[0]
+    return failure
 
 
 def _is_told(target: Target, case: WholeLayer, checks: Collection[str]) -> bool:

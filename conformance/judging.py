@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.case import Case
 from depthwise_conformance.data import Arrays, format_name, make_arrays, numpy_dtype
 from depthwise_conformance.moments import RANDOM, describe_moments
+from depthwise_conformance.pool import Outcome
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
@@ -257,6 +258,19 @@ def tell_errors(values: Floats, expected: Bounded, errors: Floats, digits: int) 
         rows.append((str(index).replace(" ", ""), *exact, *rough))
     lines = [f"  {row[0]:<14}{row[1]:>24}{row[2]:>24}{row[3]:>12}{row[4]:>13}" for row in rows]
     return "\n".join([f"{outside} of {errors.size} elements are outside their bound", *lines])
+
+
+def judge_without_value(outcome: Outcome) -> Judgement:
+    """The judgement of a call on valid arguments that returned nothing to compare."""
+    text = outcome.message
+    if outcome.kind == "unsupported":
+        return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
+    if outcome.kind == "error":
+        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}")
+    if outcome.kind == "bad_return":
+        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
+    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
+    return Judgement(verdict, signature=essence(text), detail=text)
 
 
 def essence(message: str) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
+from typing import Any, TypeVar
 
 from depthwise_conformance.reference.config import LayerConfig
 
 Shape4 = tuple[int, int, int, int]
+T = TypeVar("T", int, int | None)
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,18 @@ def output_shape(config: LayerConfig, input_shape: Sequence[int]) -> Shape4:
 
     The activation glu halves the last dimension, whatever it is. Raises ValueError where that is odd.
     """
-    batch, height, width, last = shape = sums_shape(config, input_shape)
-    if config.activation != "glu":
-        return shape
+    batch, height, width, channels = activated_shape(config, sums_shape(config, input_shape))
+    return batch, height, width, channels
+
+
+def activated_shape(config: LayerConfig, sums: Sequence[T]) -> tuple[T, ...]:
+    """The output's shape by that of the sums before the activation, either with None where a size is unknown."""
+    last: Any = sums[-1]
+    if config.activation != "glu" or last is None:
+        return tuple(sums)
     if last % 2:
-        raise ValueError(f"activation='glu' on sums of shape {shape}: accepted is a last dimension that is even")
-    return batch, height, width, last // 2
+        raise ValueError(f"activation='glu' on sums of shape {tuple(sums)}: accepted is a last dimension that is even")
+    return (*sums[:-1], last // 2)
 
 
 def sums_shape(config: LayerConfig, input_shape: Sequence[int]) -> Shape4:

@@ -10,10 +10,16 @@ from typing import Any, cast
 import numpy as np
 
 from depthwise_conformance.reference.bounds import AnyArray, Evaluation
-from depthwise_conformance.reference.config import LayerConfig
+from depthwise_conformance.reference.config import NAMED, LayerConfig
 from depthwise_conformance.reference.constraints import constraint
 from depthwise_conformance.reference.floats import expected_arithmetic
-from depthwise_conformance.reference.geometry import axis_geometry, join_shape, kernel_shape, output_shape, split_shape
+from depthwise_conformance.reference.geometry import (
+    activated_shape,
+    effective_extent,
+    kernel_shape,
+    split_shape,
+    sums_shape,
+)
 from depthwise_conformance.reference.initializers import initializer
 from depthwise_conformance.reference.regularizers import regularizer
 from depthwise_conformance.reference.specs import serialize
@@ -136,32 +142,19 @@ class DepthwiseConv2D:
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Shape:
         """The output's shape; None where a size is unknown. Raises ValueError where the input's channels are."""
-        channels = _known_channels(self.config, input_shape)
-        if None not in input_shape:
-            return output_shape(self.config, cast(Sequence[int], input_shape))
-        first = 1 if self.config.channels_last else 2
-        sizes = [
-            None if size is None else axis_geometry(size, *axis, self.config.padding).output
-            for size, *axis in zip(
-                input_shape[first : first + 2],
-                self.config.kernel_size,
-                self.config.strides,
-                self.config.dilation_rate,
-                strict=True,
-            )
-        ]
-        joined: Any = join_shape(
-            self.config, *cast(Any, (input_shape[0], *sizes, channels * self.config.depth_multiplier))
-        )
-        halved = joined[-1] is not None and self.config.activation == "glu"  # which splits the last axis in two
-        return (*joined[:-1], joined[-1] // 2) if halved else tuple(joined)
+        _known_channels(self.config, input_shape)
+        # A size of the output depends on the input's in its place alone: where that is unknown, any will do that fits.
+        enough = max(map(effective_extent, self.config.kernel_size, self.config.dilation_rate))
+        sums = sums_shape(self.config, [enough if size is None else size for size in input_shape])
+        known = tuple(None if given is None else size for given, size in zip(input_shape, sums, strict=True))
+        return activated_shape(self.config, known)
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, as plain values that `from_config` reads. Raises ValueError where one is a function."""
         if self.function is not None:
             raise ValueError(f"activation={self.function!r} is a function, which has no configuration")
         operation = {name: getattr(self.config, name) for name in OPERATION}
-        objects = {name: serialize(getattr(self, name)) for name in OBJECTS}
+        objects = {name: serialize(getattr(self, name)) for name in NAMED}
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype, **operation, **objects}
 
     @classmethod
@@ -181,10 +174,6 @@ class DepthwiseConv2D:
 OPERATION = (
     *("kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate"),
     *("activation", "use_bias"),
-)
-OBJECTS = (
-    *("depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer"),
-    *("activity_regularizer", "depthwise_constraint", "bias_constraint"),
 )
 
 

@@ -87,16 +87,20 @@ class Diagnosis:
                     home.join(check, group)
                     continue
                 for one in self._diagnose(check, key, group, tallies[check]):
-                    parted = one.group is not group  # what the whole did not show, a part of it may
-                    twin = next((other for other in found if _are_one(other, one)), None) or next(
-                        (other for other in found if parted and self._sights.shows_again(other, check, key, one.group)),
-                        None,
-                    )
+                    twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
                     if twin is None:
                         found.append(one)
                     else:
                         twin.join(check, one.group)
         return found
+
+    def _are_one(self, known: Distinct, other: Distinct, check: str, key: Key, group: Group) -> bool:
+        """Whether what was found in a group has the cause of a discrepancy already told, or is another sight of it."""
+        if other.cause and other.cause == known.cause:
+            return True
+        if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
+            return (known.check, known.condition) == (other.check, other.condition)
+        return other.group is not group and self._sights.shows_again(known, check, key, other.group)
 
     def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
         """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
@@ -265,15 +269,6 @@ class _Suspect:
 
     name: str
     ids: tuple[str, ...] = ()
-
-
-def _are_one(known: Distinct, other: Distinct) -> bool:
-    """Whether discrepancies have one cause, or show on an operation and on whole layers under one condition."""
-    if other.cause or known.cause:
-        return other.cause == known.cause
-    if not (other.group.layers and other.condition):
-        return False
-    return (known.check, known.condition) == (other.check, other.condition)
 
 
 def _is_untold(case: Case, group: Group) -> bool:

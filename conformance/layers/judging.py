@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,11 +15,11 @@ from depthwise_conformance.case import LayerCase
 from depthwise_conformance.data import format_name
 from depthwise_conformance.judging import (
     Judgement,
-    essence,
     in_units,
     judge_dtype,
     judge_inferred,
     judge_shape,
+    judge_without_value,
     tell_errors,
 )
 from depthwise_conformance.layers.catalogue import EXAMPLE, PRINTED
@@ -37,10 +38,13 @@ from depthwise_conformance.layers.sampling import describe_sample
 from depthwise_conformance.pool import Outcome
 from depthwise_conformance.protocol import Message
 from depthwise_conformance.reference import FORMATS, Bounded, output_shape
+from depthwise_conformance.reference.config import NAMED
+from depthwise_conformance.reference.layer import OPERATION
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.steps import CONSTRUCTION, UPDATE
 
 AnyArray = NDArray[Any]
+SIGNATURE = (*OPERATION, *NAMED)
 NUMBERED = {"assign", "call", "gradients", "fit"}  # the steps that need numbers
 CHOICE = ": "  # between a topic that is left open and what was chosen, in the signature of a pass
 PER_IMAGE = f"an activity regularizer's loss{CHOICE}divided by the batch size"
@@ -221,21 +225,13 @@ def _judge_repeated(case: LayerCase, first: Outcome, second: Outcome) -> Judgeme
 
 
 def _without_value(case: LayerCase, outcome: Outcome) -> Judgement:
-    text = outcome.message
-    if outcome.kind == "unsupported":
-        return Judgement(Verdict.UNSUPPORTED, signature=text)
-    if outcome.kind == "error" and case.home == "broken" and outcome.step == CONSTRUCTION:
-        what = f"a broken keras.json{CHOICE}{outcome.classes[0]} at {outcome.step}"
-        return Judgement(Verdict.PASS, signature=what)  # a clear error is as good as the default
-    if outcome.kind == "error":
-        what = f"{outcome.classes[0]} at {outcome.step}"
-        return Judgement(
-            Verdict.REFUSED, signature=f"{what}: {essence(text)}", detail=f"{what}, on a valid case:\n{text}"
-        )
-    if outcome.kind == "bad_return":
-        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
-    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
-    return Judgement(verdict, signature=text[:200], detail=text)
+    found = judge_without_value(outcome)
+    if outcome.kind != "error":
+        return found
+    what = f"{outcome.classes[0]} at {outcome.step}"
+    if case.home == "broken" and outcome.step == CONSTRUCTION:  # a clear error is as good as the default
+        return Judgement(Verdict.PASS, signature=f"a broken keras.json{CHOICE}{what}")
+    return replace(found, signature=f"{what}: {found.signature}", detail=f"{what}, {found.detail}")
 
 
 def _wrong(case: LayerCase, what: str, story: str) -> Judgement:
@@ -263,10 +259,3 @@ def _loosely(value: Any) -> Any:
     if isinstance(value, str):
         return value.lower()
     return [value, value] if type(value) is int else list(value) if isinstance(value, list | tuple) else value
-
-
-SIGNATURE = (
-    *("kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate", "activation"),
-    *("use_bias", "depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer"),
-    *("activity_regularizer", "depthwise_constraint", "bias_constraint"),
-)

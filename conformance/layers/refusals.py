@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from depthwise_conformance.case import Refusal, canonical
-from depthwise_conformance.judging import Judgement
+from depthwise_conformance.judging import Judgement, judge_without_value
 from depthwise_conformance.pool import Outcome
 from depthwise_conformance.protocol import Message
+from depthwise_conformance.reference.config import NAMED
 from depthwise_conformance.reports.record import Verdict
 
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
@@ -63,10 +65,6 @@ def _sizes(name: str) -> tuple[Refusal, ...]:
     )
 
 
-NAMED = (
-    *("depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer"),
-    *("activity_regularizer", "depthwise_constraint", "bias_constraint"),
-)
 NOWHERE = {"class_name": "NoSuchClass", "config": {}}
 OUTSIDE = (
     *(case for name in ("kernel_size", "strides", "dilation_rate") for case in _sizes(name)),
@@ -113,13 +111,8 @@ def judge_refusal(case: Refusal, outcome: Outcome) -> Judgement:
     if outcome.kind == "value":
         detail = f"{story}\nexpected {wanted}\n     got through {', '.join(case.steps)}"
         return Judgement(Verdict.ERROR_MISSING, signature=wrong, detail=detail)
-    if outcome.kind == "unsupported":
-        return Judgement(Verdict.UNSUPPORTED, signature=outcome.message)
-    if outcome.kind == "bad_return":
-        return Judgement(Verdict.WRONG_DTYPE, signature=outcome.message, detail=f"{story}\n{outcome.message}")
     if outcome.kind != "error":
-        verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
-        return Judgement(verdict, signature=wrong, detail=f"{story}\n{outcome.message}")
+        return replace(judge_without_value(outcome), detail=f"{story}\n{outcome.message}")
     raised = f"{outcome.classes[0]} at {outcome.step}"
     if not case.documented or case.documented in outcome.classes:
         return Judgement(Verdict.PASS, signature=raised, detail=f"{wrong}\n{outcome.message}")

@@ -17,7 +17,7 @@ from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, Evalua
 from depthwise_conformance.reference.bounds import AnyArray, Array
 from depthwise_conformance.reference.functions import FUNCTIONS
 from depthwise_conformance.reference.initializers import Fixed, Given, Initializer
-from depthwise_conformance.reference.layer import DepthwiseConv2D
+from depthwise_conformance.reference.layer import OPERATION, DepthwiseConv2D
 
 POSITION_OF_FORMAT = 4  # that of data_format among the constructor's arguments
 LEARNING_RATE = 0.5  # a power of two, so that it costs no rounding
@@ -61,7 +61,7 @@ class Rehearsal:
         dtype = self.layer.compute_dtype
         self._arithmetic = declared.get(dtype) or expected_arithmetic(dtype)
         self._images = max(case.input_shape[0], 1) if per_image else 1
-        self._weights: dict[str, Weight] = {}
+        self._state: dict[str, Weight] = {}
         self._output = Bounded(np.zeros(()), np.zeros(()))
 
     @functools.cached_property
@@ -71,19 +71,19 @@ class Rehearsal:
 
     def expect(self, step: str) -> Expected:
         """What the next step has to give."""
-        found: Expected = self._read() if step == "weights" else getattr(self, f"_{step}")()
+        found: Expected = getattr(self, f"_{step}")()
         return found
 
     def _build(self) -> Expected:
-        self._weights = {name: self._initial(name, shape) for name, shape in self._shapes().items()}
+        self._state = {name: self._initial(name, shape) for name, shape in self._shapes().items()}
         return NOTHING
 
-    def _read(self) -> Expected:
-        return Expected(dict(self._weights), self.layer.variable_dtype, {"order": list(self._shapes())})
+    def _weights(self) -> Expected:
+        return Expected(dict(self._state), self.layer.variable_dtype, {"order": list(self._shapes())})
 
     def _assign(self) -> Expected:
         given = {"kernel": self.arrays.kernel, "bias": self.arrays.bias}
-        self._weights = {name: _exact(array) for name, array in given.items() if array is not None}
+        self._state = {name: _exact(array) for name, array in given.items() if array is not None}
         return NOTHING
 
     def _call(self) -> Expected:
@@ -96,7 +96,7 @@ class Rehearsal:
         """Of whatever dtype; whether the weights of a frozen layer add to it is left open."""
         if not self.layer.trainable:
             return NOTHING
-        parts = [(penalty, self._known(name), 1) for name, penalty in self._regularizers() if name in self._weights]
+        parts = [(penalty, self._known(name), 1) for name, penalty in self._regularizers() if name in self._state]
         if self.layer.activity_regularizer is not None:
             parts.append((self.layer.activity_regularizer, self._output, self._images))
         found = [(penalty.bounded(w, self._roundoff), share) for penalty, w, share in parts]
@@ -129,11 +129,11 @@ class Rehearsal:
         return Expected({}, facts={**facts, "name": given["name"]} if given.get("name") else facts)
 
     def _config(self) -> Expected:
-        plain = {name: getattr(self.layer.config, name) for name in PLAIN}
+        plain = {name: getattr(self.layer.config, name) for name in OPERATION if name != "activation"}
         return Expected({}, facts={"config": json.loads(json.dumps(plain))})
 
     def _recreate(self) -> Expected:
-        self._weights = {}
+        self._state = {}
         return NOTHING
 
     def _reload(self) -> Expected:
@@ -165,14 +165,14 @@ class Rehearsal:
         return [(name, penalty) for name, penalty in found if penalty is not None]
 
     def _known(self, name: str) -> Bounded:
-        weight = self._weights[name]
+        weight = self._state[name]
         if isinstance(weight, Drawn):
             raise ValueError(f"{self.case}: the {name} is not known; assign it first")
         return weight
 
     def _evaluation(self, cotangent: AnyArray | None = None) -> Evaluation:
         a = self.arrays
-        weights = [self._known(name).value if name in self._weights else None for name in WEIGHTS]
+        weights = [self._known(name).value if name in self._state else None for name in WEIGHTS]
         kernel, bias = weights
         assert kernel is not None
         return Evaluation(self.layer.config, a.x, kernel, bias, cotangent)
@@ -216,23 +216,17 @@ class Rehearsal:
         """Gradient descent, and the constraints after it; what is not trained stays."""
         if not self.layer.trainable:
             return
-        for name in self._weights:
+        for name in self._state:
             weight, slope = self._known(name), slopes[name]
             value = weight.value - LEARNING_RATE * slope.value
             rounding = 2.0 * self._roundoff * (np.abs(weight.value) + LEARNING_RATE * np.abs(slope.value))
             updated = Bounded(value, LEARNING_RATE * slope.bound + rounding)
             project = self.layer.depthwise_constraint if name == "kernel" else self.layer.bias_constraint
-            self._weights[name] = updated if project is None else project.bounded(updated, self._roundoff)
+            self._state[name] = updated if project is None else project.bounded(updated, self._roundoff)
 
     @staticmethod
     def _floats(array: AnyArray) -> Array:
         return array.astype(np.float64)
-
-
-PLAIN = (
-    *("kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate"),
-    "use_bias",
-)
 
 
 def reference_layer(case: LayerCase) -> DepthwiseConv2D:
