@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.config import LayerConfig
 
 AnyArray = NDArray[Any]
 Shape = tuple[int | None, ...]
@@ -137,16 +137,27 @@ class Adapter(ABC):
 
     @abstractmethod
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
-        """`activation(depthwise_conv2d(x, kernel) + bias)`."""
+        """`activation(depthwise_conv2d(x, kernel) + bias)`.
+
+        Of shape `(batch, new_height, new_width, channels * depth_multiplier)`, or `(batch, channels * depth_multiplier,
+        new_height, new_width)`, in `config.dtype`. Raises Unsupported for what is not claimed.
+        """
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
-        """The gradients of `sum(cotangent * forward(config, x, kernel, bias))` by the framework's autodiff."""
+        """The gradients of `sum(cotangent * forward(config, x, kernel, bias))` by the framework's autodiff.
+
+        `cotangent` has the shape of the output; each gradient has that of its argument, in `config.dtype`. Raises
+        Unsupported for what is not claimed.
+        """
         raise Unsupported(f"{self.name} has no gradients")
 
     def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape that the framework infers without computing; None for a dimension that it does not know."""
+        """The shape that the framework infers without computing; None for a dimension that it does not know.
+
+        `input_shape` may have None for any dimension but the channels. Raises Unsupported for what is not claimed.
+        """
         raise Unsupported(f"{self.name} has no symbolic shapes")
 
     def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:

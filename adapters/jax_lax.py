@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
-from depthwise_conformance.adapters.translate import activate, device_index, versions, weight_shapes
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.adapters.translate import activate, activations, device_index, versions, weight_shapes
+from depthwise_conformance.reference.config import LayerConfig
 
 CALLS_KEPT = 400
 
@@ -30,15 +30,7 @@ class JaxLax(Adapter):
         prepare(mode)
         self._jax: Any = import_module("jax")
         nn = self._jax.nn
-        self._activations = {
-            "relu": nn.relu,
-            "relu6": nn.relu6,
-            "tanh": nn.tanh,
-            "sigmoid": nn.sigmoid,
-            "softplus": nn.softplus,
-            "gelu": lambda y: nn.gelu(y, approximate=False),
-            "softmax": nn.softmax,
-        }
+        self._activations = activations(nn, gelu=lambda y: nn.gelu(y, approximate=False))
         platform = device.partition(":")[0]
         self._device = self._jax.devices(platform)[device_index(device)]
         self._tidy = Tidy(self._jax)

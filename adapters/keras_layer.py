@@ -12,7 +12,7 @@ from depthwise_conformance.adapters import jax_lax, tensorflow_nn
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
 from depthwise_conformance.adapters.keras_handle import KerasLayer, functions, to_numpy
 from depthwise_conformance.adapters.translate import versions
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.config import LayerConfig
 
 
 class KerasAdapter(Adapter):

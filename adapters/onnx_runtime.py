@@ -16,7 +16,7 @@ from depthwise_conformance.adapters.translate import (
     versions,
     weight_shapes,
 )
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.config import LayerConfig
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9  # the one of its time, so that older runtimes accept the model

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
-from depthwise_conformance.adapters.translate import activate, device_index, versions, weight_shapes
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.adapters.translate import activate, activations, device_index, versions, weight_shapes
+from depthwise_conformance.reference.config import LayerConfig
 
 STRIDED_DILATION = "tf.nn.depthwise_conv2d documents that dilations want all strides to be 1"
 LIMITS = {  # where oneDNN does not take the operation over
@@ -30,16 +30,7 @@ class TensorFlowNN(Adapter):
         super().__init__(device, mode)
         prepare()
         self._tf: Any = import_module("tensorflow")
-        nn = self._tf.nn
-        self._activations = {
-            "relu": nn.relu,
-            "relu6": nn.relu6,
-            "tanh": nn.tanh,
-            "sigmoid": nn.sigmoid,
-            "softplus": nn.softplus,
-            "gelu": nn.gelu,
-            "softmax": nn.softmax,
-        }
+        self._activations = activations(self._tf.nn, gelu=self._tf.nn.gelu)
         self._place = "/CPU:0" if device == "cpu" else f"/GPU:{device_index(device)}"
 
     def describe(self) -> Description:

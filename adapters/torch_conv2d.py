@@ -13,7 +13,7 @@ import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.translate import activate, explicit_pads, versions, weight_shapes
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.config import LayerConfig
 
 
 class TorchConv2d(Adapter):

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from depthwise_conformance.adapters.base import Unsupported
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.config import LayerConfig
 
 Pads = tuple[int, int]
 Size = int | None
@@ -61,6 +61,12 @@ def _same_pads(size: Size, kernel: int, stride: int, dilation: int) -> Pads:
     remainder = 1 if size is None else (size % stride or stride)
     total = max((kernel - 1) * dilation + 1 - remainder, 0)
     return total // 2, total - total // 2
+
+
+def activations(namespace: Any, **others: Callable[[Any], Any]) -> dict[str, Callable[[Any], Any]]:
+    """The functions by Keras's names, of a namespace that calls them so too (jax.nn, tf.nn), and `others`."""
+    names = ("relu", "relu6", "tanh", "sigmoid", "softplus", "softmax")
+    return {**{name: getattr(namespace, name) for name in names}, **others}
 
 
 def activate(config: LayerConfig, functions: Mapping[str, Callable[[Any], Any]], y: Any) -> Any:

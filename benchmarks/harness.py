@@ -19,14 +19,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from depthwise_conformance.case import Case
-from depthwise_conformance.drawing import BLOCK, draw_block
-from depthwise_conformance.engine import Engine, Options
-from depthwise_conformance.pool import Worker
-from depthwise_conformance.protocol import Message
+from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
-from depthwise_conformance.targets import Target, open_targets, requests
+from depthwise_conformance.running.drawing import BLOCK, draw_block
+from depthwise_conformance.running.engine import Engine, Options
+from depthwise_conformance.running.targets import Target, open_targets, requests
+from depthwise_conformance.workers.protocol import Message
+from depthwise_conformance.workers.worker import Worker
 
 TIMEOUT = 600.0  # the bare loop is one request
 SOUND = ("float32", "float64")

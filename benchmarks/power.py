@@ -22,15 +22,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.checks import PARTS
+from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
-from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.engine import Engine, Options
-from depthwise_conformance.plugin import ALONE
+from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Record, Verdict
-from depthwise_conformance.targets import Target, open_targets, requests
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.options import ALONE
+from depthwise_conformance.running.targets import Target, open_targets, requests
 
 FAKES = Path(__file__).parents[1] / "tests" / "fakes"
 HOLDOUT, UNSEEN_SEED = 80, 777_000
@@ -61,7 +62,7 @@ def measure(file: str, names: Sequence[str], examples: int) -> list[Score]:
     """Fakes of a file, judged on the same cases, then diagnosed and asked about cases that the run did not see."""
     sys.path.insert(0, str(FAKES))
     module: Any = __import__(file)
-    targets = open_targets(requests([], [f"{FAKES / file}.py:{name}" for name in names]), TIMEOUT)
+    targets = open_targets(requests([], [f"{FAKES / 'by_name.py'}:{name}" for name in names]), TIMEOUT)
     fakes = {f"{getattr(module, name).name}@cpu": getattr(module, name) for name in names}
     scores = {
         name: Score(fake.__name__, file == "honest", getattr(fake, "check", ""), getattr(fake, "cause", ""))
@@ -123,7 +124,7 @@ def _hold_out(engine: Engine, target: Target, one: Distinct, score: Score) -> tu
     """On how many unseen cases the cause explains not what fails, and the condition not whether it does."""
     unexplained = belied = 0
     for case in draw_block(UNSEEN_SEED, HOLDOUT):
-        examined = engine.examine(target, case, one.check)
+        examined = engine.examiner.examine(target, case, one.check)
         judgement, exhibit = examined.judgement(one.check), examined.exhibit(one.check)
         if judgement is None or exhibit is None or judgement.verdict is Verdict.UNSUPPORTED:
             continue
@@ -145,7 +146,7 @@ def _shows(engine: Engine, target: Target, one: Distinct, case: Case) -> bool:
     if case.input_shape[0] == 0:
         return False
     plain = replace(case, data=Data("uniform", case.data.seed), config=replace(case.config, activation=None))
-    judgement = engine.examine(target, plain, one.check).judgement(one.check)
+    judgement = engine.examiner.examine(target, plain, one.check).judgement(one.check)
     return judgement is not None and judgement.verdict is Verdict.PASS
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from depthwise_conformance import worker
-from depthwise_conformance.protocol import Message
+from depthwise_conformance.workers import server as worker
+from depthwise_conformance.workers.protocol import Message
 
 
 class RecordingServer(worker.Server):

@@ -16,14 +16,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-HONEST = Path(__file__).parent.parent / "tests" / "fakes" / "honest.py"
+HONEST = f"{Path(__file__).parent.parent / 'tests' / 'fakes' / 'by_name.py'}:Honest"
 COUNTS = (100, 1_000, 10_000, 100_000)
 
 
 def measure(count: int) -> tuple[float, float]:
     """Seconds and peak MiB of a run of `count` cases."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "depthwise_conformance.cli", "run", "--adapter", f"{HONEST}:Honest"]
+        command = [sys.executable, "-m", "depthwise_conformance.running.cli", "run", "--adapter", HONEST]
         command += ["--examples", str(count), "--out", str(Path(folder) / "run")]
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

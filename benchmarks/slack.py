@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.data import RECIPES, SPECIAL, numpy_dtype
-from depthwise_conformance.judging import Expectation, expect, judge_values
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, numpy_dtype
+from depthwise_conformance.judging.values import Expectation, expect, judge_values
 from depthwise_conformance.reference import FORMATS, LayerConfig
 from depthwise_conformance.reports.record import Verdict
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -62,24 +63,12 @@ class DepthwiseConv2D:
         bias_constraint: object = None,
         **kwargs: Any,
     ) -> None:
-        if unknown := sorted(set(kwargs) - {"name", "trainable", "dtype"}):
-            raise ValueError(f"unknown arguments {unknown}; accepted besides the documented are name, trainable, dtype")
-        self.name = kwargs.get("name") or "depthwise_conv2d"
-        self.trainable = bool(kwargs.get("trainable", True))
-        self.dtype = kwargs.get("dtype") or "float32"
+        self.name, self.trainable, self.dtype = _keywords(**kwargs)
         self.function = cast("Callable[[Any], Any] | None", activation if callable(activation) else None)
-        given: Any = {
-            "kernel_size": kernel_size,
-            "strides": strides,
-            "padding": padding,
-            "depth_multiplier": depth_multiplier,
-            "data_format": default_data_format(Path.home()) if data_format is None else data_format,
-            "dilation_rate": dilation_rate,
-            "activation": None if self.function else activation,
-            "use_bias": use_bias,
-            "dtype": self.compute_dtype,
-        }
-        self.config = LayerConfig(**given)
+        named = None if self.function else activation
+        data_format = default_data_format(Path.home()) if data_format is None else data_format
+        given: Any = (kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, named, use_bias)
+        self.config = replace(LayerConfig(*given), dtype=self.compute_dtype)
         self.depthwise_initializer = initializer("depthwise_initializer", depthwise_initializer, "glorot_uniform")
         self.bias_initializer = initializer("bias_initializer", bias_initializer, "zeros")
         self.depthwise_regularizer = regularizer("depthwise_regularizer", depthwise_regularizer)
@@ -175,6 +164,16 @@ OPERATION = (
     *("kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate"),
     *("activation", "use_bias"),
 )
+
+
+def _keywords(
+    name: str | None = None, trainable: object = True, dtype: str | None = None, **unknown: Any
+) -> tuple[str, bool, str]:
+    """Name, trainable and dtype or policy, with their defaults."""
+    if unknown:
+        accepted = "accepted besides the documented are name, trainable, dtype"
+        raise ValueError(f"unknown arguments {sorted(unknown)}; {accepted}")
+    return name or "depthwise_conv2d", bool(trainable), dtype or "float32"
 
 
 def default_data_format(home: Path) -> str:

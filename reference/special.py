@@ -106,21 +106,24 @@ def special_output(
         bound[nan_too] = np.inf
     if config.activation in OVER_LAST_AXIS:
         bound[np.isinf(bound).any(axis=-1)] = np.inf
-
-    smallest, largest = FORMATS[config.dtype].smallest, FORMATS[config.dtype].largest
     special = positive | negative | nan | nan_too
-    topics = {
-        "an infinite or NaN weight on the padding": padded & ~(positive | negative) & np.isfinite(bound),
-        "a subnormal result": (np.abs(after.value) < smallest) & (after.value != 0.0) & ~special,
-    }
-    if config.activation in (None, "linear"):
-        large = np.abs(before.value) - largest > largest * 2.0**-6
-        topics["a sum beyond the largest number"] = large & ~special
-        topics["a sum of zeros"] = (finite.sums.reach == 0.0) & ~special
+    topics = {"an infinite or NaN weight on the padding": padded & ~(positive | negative) & np.isfinite(bound)}
+    topics |= _open_sums(finite, before.value, after.value, special)
     for limit, where, name in zip(LIMITS[config.activation], sides, ("-infinity", "infinity", "NaN"), strict=True):
         if limit is None:
             topics[f"{config.activation} of {name}"] = where
     return SpecialOutput(Bounded(value, bound), nan_too, topics)
+
+
+def _open_sums(finite: Evaluation, sums: Array, output: Array, special: Mask) -> dict[str, Mask]:
+    """Where finite arguments leave something open, by topic: results that may be flushed, overflow, signed zeros."""
+    config = finite.config
+    smallest, largest = FORMATS[config.dtype].smallest, FORMATS[config.dtype].largest
+    topics = {"a subnormal result": (np.abs(output) < smallest) & (output != 0.0) & ~special}
+    if config.activation in (None, "linear"):
+        topics["a sum beyond the largest number"] = (np.abs(sums) - largest > largest * 2.0**-6) & ~special
+        topics["a sum of zeros"] = (finite.sums.reach == 0.0) & ~special
+    return topics
 
 
 def _near(limit: float | None, roundoff: float) -> float:

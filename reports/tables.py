@@ -91,7 +91,10 @@ class RecordWriter:
 
 
 def read_results(folder: Path) -> pd.DataFrame:
-    """All records of a run, a column for every field. Raises ValueError that names the folder and what is wrong."""
+    """All records of a run: a row for each, a column for every field of `Record`, few-valued ones as categories.
+
+    Raises ValueError that names the folder and what is wrong.
+    """
     with _results(folder, read_dictionary=CATEGORIES) as file:
         frame: pd.DataFrame = file.read().to_pandas()
     return frame
@@ -149,7 +152,7 @@ def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> N
 
 
 def read_discrepancies(folder: Path) -> list[Discrepancy]:
-    """What `write_discrepancies` wrote. Raises ValueError that names the folder and what is wrong."""
+    """The rows of a run folder's `discrepancies.csv`. Raises ValueError that names the folder and what is wrong."""
     kinds = columns(Discrepancy)
     if not (path := folder / DISCREPANCIES).is_file():
         raise ValueError(f"{folder}: {DISCREPANCIES} is missing")

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthwise_conformance.case import MAX_ELEMENTS, Case, Data, Refusal, canonical, case_from_json
-from depthwise_conformance.data import RECIPES, SPECIAL, make_arrays
-from depthwise_conformance.drawing import draw_block, draw_refusals, search
+from depthwise_conformance.casebook.case import MAX_ELEMENTS, Case, Data, Refusal, canonical, case_from_json
+from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
+from depthwise_conformance.casebook.strategies import WORK, cases, fixed_cases
+from depthwise_conformance.judging.tally import extent
 from depthwise_conformance.layers.refusals import OUTSIDE, refusals
-from depthwise_conformance.plugin import TOGETHER
 from depthwise_conformance.reference import FORMATS, LayerConfig, output_shape, split_shape
-from depthwise_conformance.strategies import WORK, cases, fixed_cases
-from depthwise_conformance.tally import extent
+from depthwise_conformance.running.drawing import draw_block, draw_refusals, search
+from depthwise_conformance.running.options import TOGETHER
 
 DRAWN = TOGETHER
 PLAIN = {
@@ -437,7 +437,7 @@ def test_drawing_depends_on_seed_and_count_alone():
     draw_block(6, 10)
     assert [case.id for case in draw_block(5, 60)] == first
     assert [case.id for case in draw_block(6, 60)] != first
-    program = "from depthwise_conformance.drawing import draw_block; print(*[c.id for c in draw_block(5, 60)])"
+    program = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(5, 60)])"
     other = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout.split() == first
 
@@ -445,7 +445,7 @@ def test_drawing_depends_on_seed_and_count_alone():
 def test_drawing_does_not_depend_on_what_else_is_imported(tmp_path):
     """Hypothesis looks for interesting constants in all modules that are not installed packages."""
     (tmp_path / "project.py").write_text(f"INTERESTING = {list(range(100, 1000))}")
-    draw = "from depthwise_conformance.drawing import draw_block; print(*[c.id for c in draw_block(0, 400)])"
+    draw = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(0, 400)])"
     drawn = []
     for program in (draw, f"import sys; sys.path.append({str(tmp_path)!r}); import project; {draw}"):
         command = [sys.executable, "-P", "-c", program]

@@ -16,22 +16,23 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from by_name import location
 
-from depthwise_conformance import cli
-from depthwise_conformance.covering import catalogue
+from depthwise_conformance.casebook.covering import catalogue
+from depthwise_conformance.casebook.strategies import activation_cases, fixed_cases
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
-from depthwise_conformance.strategies import activation_cases, fixed_cases
+from depthwise_conformance.running import cli
 
 HERE = Path(__file__).parent
-HONEST = f"{HERE / 'fakes' / 'honest.py'}:Honest"
-FLIPPED = f"{HERE / 'fakes' / 'faults.py'}:KernelFlipped"
+HONEST = location("Honest")
+FLIPPED = location("KernelFlipped")
 LEAVES = f"{HERE / 'misbehaving.py'}:Leaves"
 DECLINES = f"{HERE / 'misbehaving.py'}:AlwaysRaises"
 HANGS = f"{HERE / 'misbehaving.py'}:AlwaysHangs"
 DIES = f"{HERE / 'misbehaving.py'}:DiesAtStart"
-COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.cli")
+COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.running.cli")
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
 CASE = {
@@ -163,7 +164,7 @@ def test_a_replay_of_the_same_case_on_an_honest_target_passes(bad, capsys):
 
 
 def test_a_layer_is_replayed_in_a_home_like_the_one_it_was_judged_in(tmp_path, capsys):
-    homeless = f"{HERE / 'fakes' / 'layer_faults.py'}:ConfigurationFileIgnored"
+    homeless = location("ConfigurationFileIgnored")
     done = run(tmp_path, "--adapter", homeless, "--check", "defaults", "--examples", 10, "--out", "out")
     assert done.returncode == 1, done.stderr
     (one,) = read_discrepancies(tmp_path / "out")

@@ -13,15 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.diagnosis.conditions import Atom, Condition, Finding, Limit, narrow, simplest
-from depthwise_conformance.diagnosis.facts import altered, facts
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.facts import altered, facts
+from depthwise_conformance.casebook.strategies import cases
+from depthwise_conformance.diagnosis.conditions import Atom, Condition
+from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.places import Observation, place
-from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.judging import expect, judge_values
+from depthwise_conformance.diagnosis.separating import simplest
+from depthwise_conformance.judging.values import expect, judge_values
 from depthwise_conformance.reference import LayerConfig, output_shape
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.strategies import cases
+from depthwise_conformance.running.drawing import draw_block
 
 TRUTHS = (
     "kernel_height == 1 and stride_height > 1",

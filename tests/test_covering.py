@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depthwise_conformance import covering
-from depthwise_conformance.case import Case, Data, canonical
-from depthwise_conformance.covering import AXES, AXIS, FACTORS, MIX, Space, catalogue, classify, coverage
-from depthwise_conformance.data import RECIPES, SPECIAL, make_arrays
-from depthwise_conformance.drawing import draw_block
+from depthwise_conformance.casebook import covering
+from depthwise_conformance.casebook.case import Case, Data, canonical
+from depthwise_conformance.casebook.covering import AXES, AXIS, FACTORS, MIX, Space, catalogue, classify, coverage
+from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
+from depthwise_conformance.casebook.strategies import WORK
 from depthwise_conformance.reference import LayerConfig, split_shape
 from depthwise_conformance.reference.geometry import spatial_axes
-from depthwise_conformance.strategies import WORK
+from depthwise_conformance.running.drawing import draw_block
 
 
 def small(**changes: tuple[object, ...]) -> dict[str, tuple[object, ...]]:

@@ -15,15 +15,16 @@ from faults import FAULTS, LETHAL, BiasMissing, Fault, KernelFlipped
 from honest import Honest
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.diagnosis.deviant import PARTS, honest, predict
-from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.diagnosis.deviations.library import BY_NAME, DEVIATIONS
 from depthwise_conformance.diagnosis.diagnose import STALE_CAUSES
 from depthwise_conformance.diagnosis.explaining import Explanation, Sample, deviates, explain, reproduces, separates
-from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.judging import Expectation, expect, judge_values
+from depthwise_conformance.diagnosis.predicting import predict
+from depthwise_conformance.diagnosis.program import PARTS, honest
+from depthwise_conformance.judging.values import Expectation, expect, judge_values
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.drawing import draw_block
 
 PAGE = Path(__file__).parent.parent / "docs" / "deviations.md"
 WRONG = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.IMPRECISE)

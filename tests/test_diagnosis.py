@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
+from by_name import location
 
 from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct
-from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.reports.record import CHECKS, Verdict
-from depthwise_conformance.targets import open_targets, requests
-
-TESTS = Path(__file__).parent
-FAULTS = TESTS / "fakes" / "faults.py"
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.targets import open_targets, requests
 
 
 def diagnose(location: str, checks: Sequence[str] = CHECKS, seconds: float = 30.0) -> list[Distinct]:
@@ -53,7 +51,7 @@ def diagnose(location: str, checks: Sequence[str] = CHECKS, seconds: float = 30.
     ],
 )
 def test_a_fault_is_one_row_that_says_what_when_and_where(fault, verdict, cause, condition, place):
-    (one,) = diagnose(f"{FAULTS}:{fault}")
+    (one,) = diagnose(location(fault))
     assert one.key.verdict is verdict
     assert cause is None or one.cause == cause
     assert condition is None or one.condition == condition
@@ -61,7 +59,7 @@ def test_a_fault_is_one_row_that_says_what_when_and_where(fault, verdict, cause,
 
 
 def test_two_faults_are_two_rows():
-    found = diagnose(f"{TESTS / 'fakes' / 'combined.py'}:TwoFaults", ("output",))
+    found = diagnose(location("TwoFaults"), ("output",))
     assert {(one.cause, one.condition) for one in found} == {
         ("bias missing", "depth_multiplier > 1"),
         ("kernel flipped along the width", 'data_format == "channels_first" and depth_multiplier == 1'),
@@ -69,10 +67,10 @@ def test_two_faults_are_two_rows():
 
 
 def test_without_time_every_kind_of_failure_is_a_row_and_nothing_is_claimed():
-    found = diagnose(f"{FAULTS}:KernelFlipped", ("output", "gradient_input"), seconds=0.0)
+    found = diagnose(location("KernelFlipped"), ("output", "gradient_input"), seconds=0.0)
     assert found
     assert {(one.cause, one.condition) for one in found} == {("", "")}
 
 
 def test_an_honest_implementation_has_no_rows():
-    assert diagnose(f"{TESTS / 'fakes' / 'honest.py'}:Honest", ("output",)) == []
+    assert diagnose(location("Honest"), ("output",)) == []

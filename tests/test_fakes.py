@@ -10,9 +10,9 @@ from honest import HONEST, MatrixProduct, RoundedStages
 from trial import Fake, Found, grouped, judge, own_check
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.engine import Options
-from depthwise_conformance.plugin import ALONE
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.options import ALONE
 
 TENFOLD = (MatrixProduct, RoundedStages)
 OPERATION = set(CHECKS) - set(LAYER_CHECKS)
@@ -42,7 +42,7 @@ def test_a_fault_is_caught_by_the_check_it_belongs_to(fault: type[Adapter], caug
 
 @pytest.mark.parametrize("fault", LETHAL, ids=lambda fault: fault.name)
 def test_a_fault_that_takes_its_process_along_is_caught(fault: type[Adapter], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("depthwise_conformance.pool.MEMORY_BYTES", 1 << 30)
+    monkeypatch.setattr("depthwise_conformance.workers.process.MEMORY_BYTES", 1 << 30)
     assert fault.check in judge([fault], Options(examples=ALONE), checks_of, let_go=True, timeout=2.5)[fault.name]
 
 

@@ -7,14 +7,14 @@ uninitialised memory holds. When a new release mends one, its line goes, and the
 import pytest
 
 from depthwise_conformance.adapters.builtin import BUILTIN
-from depthwise_conformance.case import AnyCase, Case, Data, LayerCase, Refusal, canonical
-from depthwise_conformance.engine import Engine, Options
+from depthwise_conformance.casebook.case import AnyCase, Case, Data, LayerCase, Refusal, canonical
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.catalogue import layer_cases
 from depthwise_conformance.layers.refusals import OUTSIDE
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import CHECKS, Verdict
-from depthwise_conformance.targets import Target, missing, open_targets, requests
+from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.targets import Target, missing, open_targets, requests
 
 INSTALLED = [name for name in BUILTIN if not missing(name)]
 KERAS = ("keras-tensorflow", "keras-torch", "keras-jax")
@@ -29,8 +29,8 @@ def targets():
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return Engine(Options(), lambda records: None)
+def examiner():
+    return Examiner(CHECKS)
 
 
 def plain(*shape: int, seed: int = 1, recipe: str = "uniform", **arguments: object) -> Case:
@@ -54,9 +54,9 @@ def test_a_target_starts_and_describes_itself(name: str, targets: dict[str, Targ
 
 @pytest.mark.parametrize("case", AGREED, ids=lambda case: canonical(case.config.to_json()))
 @pytest.mark.parametrize("name", INSTALLED)
-def test_plain_cases_pass_on_every_target(name: str, case: Case, targets: dict[str, Target], engine: Engine) -> None:
+def test_plain_cases_pass_on_every_target(name: str, case: Case, targets: dict[str, Target], examiner: Examiner) -> None:
     for check in CHECKS:
-        judgement = engine.judge(targets[name], case, check)
+        judgement = examiner.judge(targets[name], case, check)
         assert judgement is None or judgement.verdict in (Verdict.PASS, Verdict.UNSUPPORTED), judgement
 
 
@@ -107,9 +107,9 @@ FINDINGS: tuple[tuple[str, AnyCase, str, Verdict], ...] = (
     ("name", "case", "check", "verdict"), FINDINGS, ids=lambda value: str(getattr(value, "id", value))
 )
 def test_what_was_found_by_hand_is_found(
-    name: str, case: AnyCase, check: str, verdict: Verdict, targets: dict[str, Target], engine: Engine
+    name: str, case: AnyCase, check: str, verdict: Verdict, targets: dict[str, Target], examiner: Examiner
 ) -> None:
-    judgement = engine.judge(targets[name], case, check)
+    judgement = examiner.judge(targets[name], case, check)
     assert judgement is not None
     assert judgement.verdict is verdict, judgement.detail
 
@@ -124,7 +124,7 @@ def test_layers_do_what_the_page_says_but_for_what_was_found(name: str, targets:
     chosen = [case for case in LAYERS if name == "keras-torch" or int(case.id, 16) % 7 == 0]
     sound = [case for case in chosen if case.id not in found and not _is_known(case)]
     assert len(sound) > 20
-    for case, judgement in judge_layers(targets[name], sound):
+    for case, judgement in judge_layers(targets[name].worker, targets[name].declared, sound):
         assert judgement.verdict is Verdict.PASS, (case, judgement)
 
 

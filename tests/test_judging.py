@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from depthwise_conformance.case import Case, Data, Refusal, canonical
-from depthwise_conformance.checks import FORWARD_CHECKS, GRADIENT_CHECKS, Step, judge_case, plan
-from depthwise_conformance.data import numpy_dtype
-from depthwise_conformance.judging import (
+from depthwise_conformance.casebook.case import Case, Data, Refusal, canonical
+from depthwise_conformance.casebook.recipes import numpy_dtype
+from depthwise_conformance.judging.checks import FORWARD_CHECKS, GRADIENT_CHECKS, Step, judge_case, plan
+from depthwise_conformance.judging.values import (
     Expectation,
     Judgement,
     expect,
@@ -23,7 +23,6 @@ from depthwise_conformance.judging import (
     judge_values,
 )
 from depthwise_conformance.layers.refusals import judge_refusal
-from depthwise_conformance.pool import Outcome
 from depthwise_conformance.reference import (
     Evaluation,
     LayerConfig,
@@ -33,6 +32,7 @@ from depthwise_conformance.reference import (
 )
 from depthwise_conformance.reference.bounds import Bounded
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Verdict
+from depthwise_conformance.workers.outcomes import Outcome
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PARTS = ("output", "input", "kernel", "bias")

@@ -7,16 +7,17 @@ from honest import HONEST_LAYERS, Honest
 from layer_faults import LAYER_FAULTS
 from trial import Fake, Found, grouped, judge, own_check
 
-from depthwise_conformance.engine import Options
-from depthwise_conformance.plugin import ALONE
 from depthwise_conformance.reports.record import LAYER_CHECKS
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.options import ALONE
 
 
 @pytest.fixture(scope="module")
 def caught() -> Found:
     by_check = sorted(LAYER_FAULTS, key=own_check)  # those that are caught by the same cases are done together
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("depthwise_conformance.engine.CHUNK", 1)  # a fault is let go after the first case that shows it
+        # A fault is let go after the first case that shows it.
+        patch.setattr("depthwise_conformance.running.agenda.CHUNK", 1)
         return {
             name: checks
             for group in grouped(by_check)

@@ -6,15 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from depthwise_conformance.case import LayerCase, Refusal, canonical, case_from_json
-from depthwise_conformance.drawing import draw_layer_cases
+from depthwise_conformance.casebook.case import LayerCase, Refusal, canonical, case_from_json
 from depthwise_conformance.layers import catalogue
 from depthwise_conformance.layers.judging import SIGNATURE, judge_layer, layer_requests
 from depthwise_conformance.layers.refusals import OUTSIDE, judge_refusal
 from depthwise_conformance.layers.rehearsal import Drawn, Rehearsal, reference_layer
 from depthwise_conformance.layers.sampling import FALSE_ALARM, describe_sample, distance_allowed
 from depthwise_conformance.layers.telling import condition, plainer
-from depthwise_conformance.pool import Outcome
 from depthwise_conformance.reference.initializers import (
     GlorotUniform,
     HeNormal,
@@ -27,6 +25,8 @@ from depthwise_conformance.reference.initializers import (
 )
 from depthwise_conformance.reference.layer import DepthwiseConv2D
 from depthwise_conformance.reports.record import LAYER_CHECKS, Verdict
+from depthwise_conformance.running.drawing import draw_layer_cases
+from depthwise_conformance.workers.outcomes import Outcome
 
 CASES = catalogue.layer_cases()
 SHAPE = (3, 3, 64, 4)

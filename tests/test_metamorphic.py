@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.data import SPECIAL
-from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.judging import Expectation, Judgement, expect
-from depthwise_conformance.metamorphic import RELATIONS, Relation, applicable, choose
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.recipes import SPECIAL
+from depthwise_conformance.casebook.strategies import fixed_cases
+from depthwise_conformance.judging.metamorphic import Relation
+from depthwise_conformance.judging.relations import RELATIONS, applicable, choose
+from depthwise_conformance.judging.values import Expectation, Judgement, expect
 from depthwise_conformance.reference import LayerConfig, output_shape
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.strategies import fixed_cases
+from depthwise_conformance.running.drawing import draw_block
 
 NAMES = {relation.name: relation for relation in RELATIONS}
 PLAIN = {"kernel_size": (3, 2), "padding": "same", "depth_multiplier": 2}

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from honest import tf32
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.data import RECIPES, SPECIAL, make_arrays
-from depthwise_conformance.drawing import draw_block
-from depthwise_conformance.judging import Expectation, expect, in_units, judge_special, judge_values
-from depthwise_conformance.moments import DEVIATIONS, ELEMENTS, RANDOM, describe_moments
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
+from depthwise_conformance.judging.moments import DEVIATIONS, ELEMENTS, RANDOM, describe_moments
+from depthwise_conformance.judging.traits import Traits
+from depthwise_conformance.judging.values import Expectation, expect, in_units, judge_special, judge_values
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig, arithmetics, expected_arithmetic
 from depthwise_conformance.reference.activations import ACTIVATIONS, Activation
 from depthwise_conformance.reference.special import LIMITS
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.traits import Traits
+from depthwise_conformance.running.drawing import draw_block
 
 ROOT = Path(__file__).parents[1]
 DTYPES = tuple(FORMATS)

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from depthwise_conformance import protocol
-from depthwise_conformance.data import numpy_dtype
-from depthwise_conformance.protocol import (
+from depthwise_conformance.casebook.recipes import numpy_dtype
+from depthwise_conformance.workers import protocol
+from depthwise_conformance.workers.protocol import (
     DTYPES,
     MAGIC,
     MAX_HEADER,
@@ -28,7 +28,7 @@ from depthwise_conformance.protocol import (
     encode,
     frame_sizes,
 )
-from depthwise_conformance.worker import serve
+from depthwise_conformance.workers.server import serve
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

@@ -19,8 +19,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depthwise_conformance.adapters.base import Unsupported
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.judging import expect, judge_special, judge_values
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.strategies import ACTIVATIONS as DRAWN
+from depthwise_conformance.casebook.strategies import activation_cases
+from depthwise_conformance.judging.values import expect, judge_special, judge_values
 from depthwise_conformance.reference import (
     FORMATS,
     Arithmetic,
@@ -36,8 +38,6 @@ from depthwise_conformance.reference import (
 from depthwise_conformance.reference.activations import ACTIVATIONS, Activation
 from depthwise_conformance.reference.rows import _excess, softmax
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.strategies import ACTIVATIONS as DRAWN
-from depthwise_conformance.strategies import activation_cases
 
 EXACT = Arithmetic("exact", 0.0, "float64", "float64")
 

@@ -12,10 +12,11 @@ import numpy as np
 import psutil
 import pytest
 
-from depthwise_conformance import pool
-from depthwise_conformance.data import numpy_dtype
-from depthwise_conformance.pool import Launch, Worker, WorkerBrokenError
-from depthwise_conformance.protocol import Message
+from depthwise_conformance.casebook.recipes import numpy_dtype
+from depthwise_conformance.workers import outcomes, process
+from depthwise_conformance.workers.process import Launch
+from depthwise_conformance.workers.protocol import Message
+from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
 ADAPTERS = Path(__file__).with_name("misbehaving.py")
 PATIENCE = 60.0  # seconds: for what should take one, on a machine that is busy with other things
@@ -66,7 +67,7 @@ def kinds(worker: Worker, *programs: tuple[Message, ...]) -> list[list[str]]:
     return [[outcome.kind for outcome in outcomes] for outcomes in worker.run(programs)]
 
 
-def unlucky(worker: Worker, call=forward) -> pool.Outcome:
+def unlucky(worker: Worker, call=forward) -> outcomes.Outcome:
     """The outcome of the unlucky call; all others, before and after, are values."""
     before, bad, *after = worker.run([(call(),), (call(13),), *[(call(), call())] * 6])
     assert [outcome.kind for outcomes in (before, *after) for outcome in outcomes] == ["value"] * 13
@@ -118,14 +119,14 @@ def test_the_first_call_of_a_worker_may_take_longer(start):
 
 
 def test_a_worker_that_eats_memory_is_killed(start, monkeypatch):
-    monkeypatch.setattr(pool, "MEMORY_BYTES", 600 << 20)
+    monkeypatch.setattr(process, "MEMORY_BYTES", 600 << 20)
     outcome = unlucky(start("EatsMemory"))
     assert outcome.kind == "crashed"
     assert "MiB of memory; the limit is 600 MiB" in outcome.message
 
 
 def test_a_worker_that_closes_its_output_and_hangs_is_not_waited_for(start, monkeypatch):
-    monkeypatch.setattr(pool, "DEATH_SECONDS", 0.2)
+    monkeypatch.setattr(process, "DEATH_SECONDS", 0.2)
     outcome = unlucky(start("ClosesEveryPipeAndHangs"))
     assert (outcome.kind, outcome.message) == ("crashed", "the worker closed its output")
 
@@ -150,7 +151,7 @@ def test_a_program_ends_with_the_call_that_lost_the_worker(start):
 def test_a_loss_is_not_blamed_on_the_next_run(start, adapter):
     """Even if nobody asks for what comes after the loss: a search takes one answer and turns to the next case."""
     worker = start(adapter, timeout=0.5)
-    assert next(worker.run([(forward(13),)]))[0].kind in pool.LOST
+    assert next(worker.run([(forward(13),)]))[0].kind in outcomes.LOST
     assert kinds(worker, (forward(),)) == [["value"]]
     assert worker.losses == 1
 
@@ -244,7 +245,7 @@ def test_noise_before_the_first_frame_costs_nothing(start, tmp_path):
 
 def test_last_words_are_the_end_of_what_was_said(start):
     assert unlucky(start("Leaves")).message.endswith("my last words")
-    assert len(unlucky(start("Panics")).message) < 2 * pool.STDERR_TAIL
+    assert len(unlucky(start("Panics")).message) < 2 * process.STDERR_TAIL
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_a_file_that_cannot_be_imported_says_why(start, tmp_path):
 
 
 def test_a_start_that_hangs_ends_at_its_time_limit(start, monkeypatch):
-    monkeypatch.setattr(pool, "START_SECONDS", 1.0)
+    monkeypatch.setattr("depthwise_conformance.workers.worker.START_SECONDS", 1.0)
     with pytest.raises(WorkerBrokenError, match="no answer within 1 s"):
         start("HangsAtStart").start()
 
@@ -380,7 +381,7 @@ def test_a_worker_that_cannot_start_again_stops_the_run(start, tmp_path):
 
 SCRIPT = """
 import os, sys
-from depthwise_conformance.protocol import PREFIX, Message, decode, encode, frame_sizes
+from depthwise_conformance.workers.protocol import PREFIX, Message, decode, encode, frame_sizes
 import numpy as np
 hello, answer, arrays = eval(sys.argv[1])
 source, sink = os.fdopen(0, "rb"), os.fdopen(1, "wb")

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthwise_conformance.case import Case
-from depthwise_conformance.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK, STALE
-from depthwise_conformance.diagnosis.conditions import Finding, Limit, narrow, simplest
-from depthwise_conformance.diagnosis.deviant import is_described
-from depthwise_conformance.diagnosis.deviations import BY_NAME
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.facts import Fact, altered
+from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.distinct import (
     VALUES,
     WHEREVER,
@@ -30,13 +28,16 @@ from depthwise_conformance.diagnosis.distinct import (
     ordinary,
 )
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
-from depthwise_conformance.diagnosis.facts import Fact, altered
+from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.places import Observation, place
+from depthwise_conformance.diagnosis.program import is_described
+from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import Examine, Sights
-from depthwise_conformance.judging import in_units
+from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK, STALE
+from depthwise_conformance.judging.tally import Examined, Group, Key, Tally
+from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition
 from depthwise_conformance.reports.record import CHECKS, Verdict
-from depthwise_conformance.tally import Examined, Group, Key, Tally
 
 SECONDS = 10.0  # for one discrepancy
 QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may cost a worker

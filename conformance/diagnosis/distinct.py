@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.checks import PARTS
+from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Condition
-from depthwise_conformance.diagnosis.deviations import BY_NAME
+from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, reproduces
+from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.tally import Examined, Exhibit, Group, Key
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
 WHEREVER = "wherever it makes a difference"

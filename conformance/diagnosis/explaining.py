@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.case import Case
-from depthwise_conformance.data import Arrays, format_name, make_arrays
-from depthwise_conformance.diagnosis.deviant import PARTS, Program, estimate, honest, is_described, predict
-from depthwise_conformance.diagnosis.deviations import BY_NAME, DEVIATIONS, Deviation
-from depthwise_conformance.judging import expect
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays
+from depthwise_conformance.diagnosis.deviations.deviation import Deviation
+from depthwise_conformance.diagnosis.deviations.library import BY_NAME, DEVIATIONS
+from depthwise_conformance.diagnosis.predicting import estimate, predict
+from depthwise_conformance.diagnosis.program import PARTS, Program, honest, is_described
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
 
 SEARCHED = 8  # failing samples on which every deviation is tried, unless one explains all

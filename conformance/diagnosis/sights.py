@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from depthwise_conformance.case import Case, Data
-from depthwise_conformance.checks import (
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.diagnosis.distinct import VALUES, Distinct, evidence, fails_alike, is_deviation, ordinary
+from depthwise_conformance.diagnosis.explaining import reproduces
+from depthwise_conformance.judging.checks import (
     GRADIENT_CHECKS,
     METAMORPHIC_CHECK,
     OUTPUT_CHECK,
@@ -16,12 +18,10 @@ from depthwise_conformance.checks import (
     SPECIAL_CHECK,
     STALE,
 )
-from depthwise_conformance.diagnosis.distinct import VALUES, Distinct, evidence, fails_alike, is_deviation, ordinary
-from depthwise_conformance.diagnosis.explaining import reproduces
-from depthwise_conformance.judging import expect
-from depthwise_conformance.metamorphic import choose
+from depthwise_conformance.judging.relations import choose
+from depthwise_conformance.judging.tally import Examined, Group, Key
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.tally import Examined, Group, Key
 
 WITHOUT_RESULT = (Verdict.REFUSED, Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.

@@ -5,36 +5,39 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from depthwise_conformance.case import LayerCase, Refusal, WholeLayer
-from depthwise_conformance.judging import Judgement
+from depthwise_conformance.casebook.case import LayerCase, Refusal, WholeLayer
+from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.layers.judging import judge_layer, layer_requests
 from depthwise_conformance.layers.refusals import judge_refusal, refusal_request
-from depthwise_conformance.pool import Outcome, Program, Worker
-from depthwise_conformance.targets import Target
+from depthwise_conformance.reference import Arithmetic
+from depthwise_conformance.workers.outcomes import Outcome
+from depthwise_conformance.workers.worker import Program, Worker
 
 BROKEN = '{"image_data_format": '  # not JSON
 
 
-def judge_layers(target: Target, cases: Sequence[WholeLayer]) -> list[tuple[WholeLayer, Judgement]]:
-    """The cases, each with its judgement. Raises WorkerBrokenError."""
+def judge_layers(
+    worker: Worker, declared: Mapping[str, Arithmetic], cases: Sequence[WholeLayer]
+) -> list[tuple[WholeLayer, Judgement]]:
+    """The cases, each with its judgement by what the target declares of a dtype. Raises WorkerBrokenError."""
     found: list[tuple[WholeLayer, Judgement]] = []
     for home, group in itertools.groupby(cases, key=_home):
         some = list(group)
-        answers = _answers(target, home, [_program(case) for case in some])
-        found += [(case, _judge(target, case, answer)) for case, answer in zip(some, answers, strict=True)]
+        answers = _answers(worker, home, [_program(case) for case in some])
+        found += [(case, _judge(declared, case, answer)) for case, answer in zip(some, answers, strict=True)]
     return found
 
 
-def _answers(target: Target, home: str, programs: Sequence[Program]) -> list[tuple[Outcome, ...]]:
-    if not home or not _is_claimed(target, programs[0]):
-        return list(target.worker.run(programs))
-    with _at_home(target, home) as worker:
+def _answers(worker: Worker, home: str, programs: Sequence[Program]) -> list[tuple[Outcome, ...]]:
+    if not home or not _is_claimed(worker, programs[0]):
         return list(worker.run(programs))
+    with _at_home(worker, home) as other:
+        return list(other.run(programs))
 
 
 def _home(case: WholeLayer) -> str:
@@ -45,28 +48,28 @@ def _program(case: WholeLayer) -> Program:
     return (refusal_request(case),) if isinstance(case, Refusal) else layer_requests(case)
 
 
-def _judge(target: Target, case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
+def _judge(declared: Mapping[str, Arithmetic], case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
     if isinstance(case, Refusal):
         return judge_refusal(case, outcomes[0])
-    return judge_layer(case, outcomes, target.declared)
+    return judge_layer(case, outcomes, declared)
 
 
-def _is_claimed(target: Target, program: Program) -> bool:
+def _is_claimed(worker: Worker, program: Program) -> bool:
     """Whether the target has such layers at all; a worker more is not started in vain."""
-    ((answer, *_),) = list(target.worker.run([program]))
+    ((answer, *_),) = list(worker.run([program]))
     return answer.kind != "unsupported"
 
 
 @contextmanager
-def _at_home(target: Target, home: str) -> Iterator[Worker]:
-    """A worker whose home folder has the Keras configuration that `LayerCase.home` names."""
+def _at_home(worker: Worker, home: str) -> Iterator[Worker]:
+    """Another worker, whose home folder has the Keras configuration that `LayerCase.home` names."""
     with tempfile.TemporaryDirectory() as folder:
         if home != "none":
             path = Path(folder) / ".keras" / "keras.json"
             path.parent.mkdir()
             path.write_text(BROKEN if home == "broken" else json.dumps({"image_data_format": home}))
-        worker = Worker(replace(target.worker.launch, home=folder), target.worker.timeout)
+        other = Worker(replace(worker.launch, home=folder), worker.timeout)
         try:
-            yield worker
+            yield other
         finally:
-            worker.close()
+            other.close()

@@ -11,9 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from depthwise_conformance.case import Data, LayerCase, canonical
-from depthwise_conformance.data import SPECIAL
-from depthwise_conformance.strategies import cases
+from depthwise_conformance.casebook.case import Data, LayerCase, canonical
+from depthwise_conformance.casebook.recipes import SPECIAL
+from depthwise_conformance.casebook.strategies import cases
 
 Shape = tuple[int, int, int, int]
 Arguments = dict[str, Any]

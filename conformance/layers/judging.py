@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.case import LayerCase
-from depthwise_conformance.data import format_name
-from depthwise_conformance.judging import (
+from depthwise_conformance.casebook.case import LayerCase
+from depthwise_conformance.casebook.recipes import format_name
+from depthwise_conformance.judging.values import (
     Judgement,
     in_units,
     judge_dtype,
@@ -35,13 +35,13 @@ from depthwise_conformance.layers.rehearsal import (
     step_gradients,
 )
 from depthwise_conformance.layers.sampling import describe_sample
-from depthwise_conformance.pool import Outcome
-from depthwise_conformance.protocol import Message
 from depthwise_conformance.reference import FORMATS, Bounded, output_shape
 from depthwise_conformance.reference.config import NAMED
 from depthwise_conformance.reference.layer import OPERATION
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.steps import CONSTRUCTION, UPDATE
+from depthwise_conformance.workers.outcomes import Outcome
+from depthwise_conformance.workers.protocol import Message
+from depthwise_conformance.workers.steps import CONSTRUCTION, UPDATE
 
 AnyArray = NDArray[Any]
 SIGNATURE = (*OPERATION, *NAMED)

@@ -8,14 +8,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from depthwise_conformance.case import Refusal, canonical
-from depthwise_conformance.judging import Judgement, judge_without_value
-from depthwise_conformance.pool import Outcome
-from depthwise_conformance.protocol import Message
+from depthwise_conformance.casebook.case import STRIDED_DILATION, Refusal, canonical
+from depthwise_conformance.judging.values import Judgement, judge_without_value
 from depthwise_conformance.reference.config import NAMED
 from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.workers.outcomes import Outcome
+from depthwise_conformance.workers.protocol import Message
 
-STRIDED_DILATION = "strides > 1 with dilation_rate > 1"
 Shape = tuple[int | None, ...]
 SYMBOLIC = ("build", "symbolic_shape")
 UPDATED = ("build", "step")

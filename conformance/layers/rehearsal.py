@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from depthwise_conformance.case import Case, Data, LayerCase
-from depthwise_conformance.data import Arrays, make_arrays
+from depthwise_conformance.casebook.case import Case, Data, LayerCase
+from depthwise_conformance.casebook.recipes import Arrays, make_arrays
 from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, Evaluation, expected_arithmetic
 from depthwise_conformance.reference.bounds import AnyArray, Array
 from depthwise_conformance.reference.functions import FUNCTIONS

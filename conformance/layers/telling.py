@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from depthwise_conformance.case import LayerCase, canonical
+from depthwise_conformance.casebook.case import LayerCase, canonical
 
 KEPT = ("kernel_size", "data_format")  # arguments that no case goes without
 VALUES_AT_MOST = 6  # that a condition names

@@ -2,7 +2,8 @@
 
 import pytest
 
-from depthwise_conformance.run import ConformanceRun, NothingJudged, tell
+from depthwise_conformance.running.run import ConformanceRun, NothingJudged
+from depthwise_conformance.running.telling import tell
 
 
 def test_conformance(conformance_run: ConformanceRun, target: str, check: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+
+from by_name import location
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.engine import Engine, Options
 from depthwise_conformance.reports.record import CHECKS
-from depthwise_conformance.targets import Target, open_targets, requests
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.targets import Target, open_targets, requests
 
 TOGETHER = 40  # fakes that run side by side
 Fake = type[Adapter]
@@ -31,8 +33,7 @@ def judge(
 
     With `let_go`, a fault is judged no more once its own check has caught it.
     """
-    locations = [f"{Path(__file__).parent / fake.__module__}.py:{fake.__name__}" for fake in fakes]
-    targets = open_targets(requests([], locations), timeout)
+    targets = open_targets(requests([], [location(fake.__name__) for fake in fakes]), timeout)
     by_name = {f"{fake.name}@cpu": fake for fake in fakes}
 
     def stop_if_caught(target: Target, done: int) -> None:

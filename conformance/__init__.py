@@ -1,1 +1,0 @@
-"""Cases, judging, worker processes, the suite, the pytest plugin and the command line."""

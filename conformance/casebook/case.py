@@ -1,0 +1,278 @@
+"""A case: what is asked of every target. Immutable, JSON both ways, named by a hash of its content."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from depthwise_conformance.reference import LayerConfig, kernel_shape, output_shape, split_shape
+from depthwise_conformance.reference.geometry import spatial_axes
+
+SCHEMA = 1
+HOMES = ("", "none", "channels_last", "channels_first", "broken")
+STEPS = (
+    *("build", "weights", "assign", "call", "loss", "gradients", "step", "fit", "attributes", "config"),
+    *("recreate", "reload", "compute_output_shape", "symbolic_shape"),
+)
+STRIDED_DILATION = "strides > 1 with dilation_rate > 1"  # what the documentation refuses by name
+MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
+
+
+@dataclass(frozen=True)
+class Data:
+    """How the arrays are made: a named recipe of `cases.recipes` and its seed."""
+
+    recipe: str = "integers"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer and an input for it, on which every check but `errors` is judged.
+
+    Raises ValueError when the input does not suit the layer.
+    """
+
+    config: LayerConfig
+    input_shape: tuple[int, int, int, int]
+    data: Data = Data()
+
+    def __post_init__(self) -> None:
+        output_shape(self.config, self.input_shape)
+
+    @property
+    def dtype(self) -> str:
+        """The layer's dtype, which its arrays have too."""
+        return self.config.dtype
+
+    @property
+    def channels(self) -> int:
+        """The number of input channels."""
+        return split_shape(self.config, self.input_shape)[3]
+
+    @functools.cached_property
+    def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
+        return _identify(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
+        return {
+            "schema": SCHEMA,
+            "arguments": self.config.to_json(),
+            "input_shape": list(self.input_shape),
+            "data": {"recipe": self.data.recipe, "seed": self.data.seed},
+        }
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the layer has to refuse, at the latest in the last of `steps` on `input_shape`.
+
+    `arguments` is JSON text; `wrong` says in words what is wrong with them; `documented` is the class of exception that
+    the documentation promises, or "" where it only says what is accepted and any exception will do.
+    """
+
+    arguments: str
+    input_shape: tuple[int | None, ...]
+    documented: str = ""
+    wrong: str = ""
+    steps: tuple[str, ...] = ("build", "call")
+
+    check = "errors"
+    dtype = "float32"
+    data = Data("zeros")
+
+    @functools.cached_property
+    def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
+        return _identify(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
+        refused: dict[str, Any] = {"documented": self.documented}
+        refused |= {"wrong": self.wrong} if self.wrong else {}
+        refused |= {"steps": list(self.steps)} if self.steps != Refusal.steps else {}
+        return {
+            "schema": SCHEMA,
+            "arguments": json.loads(self.arguments),
+            "input_shape": list(self.input_shape),
+            "refused": refused,
+        }
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A whole layer, used in `steps` (those of `docs/protocol.md`), as one of the layer's checks asks.
+
+    `arguments` and `positional` are JSON texts of what the constructor gets; `about` names the argument that the case
+    is for, "" where it is for all of them. `home` says what the Keras configuration file in the home folder holds: a
+    data format, "none" (there is none), "broken"; "" where the case does not depend on it.
+    """
+
+    check: str
+    arguments: str
+    input_shape: tuple[int, int, int, int]
+    steps: tuple[str, ...]
+    about: str = ""
+    data: Data = Data()
+    positional: str = "[]"
+    home: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype or the policy asked for."""
+        return str(json.loads(self.arguments).get("dtype", "float32"))
+
+    @functools.cached_property
+    def id(self) -> str:
+        """A hash of the content: the same id means the same arrays on any machine and in any release."""
+        return _identify(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as plain JSON values; `case_from_json` reads them."""
+        layer = {"check": self.check, "about": self.about, "steps": list(self.steps), "home": self.home}
+        return {
+            "schema": SCHEMA,
+            "arguments": json.loads(self.arguments),
+            "input_shape": list(self.input_shape),
+            "data": {"recipe": self.data.recipe, "seed": self.data.seed},
+            "layer": {**layer, "positional": json.loads(self.positional)},
+        }
+
+
+WholeLayer = Refusal | LayerCase
+AnyCase = Case | WholeLayer
+
+
+def case_from_json(value: object) -> AnyCase:
+    """Reads a case file's content: data only, whoever wrote it. Raises ValueError that says what is wrong."""
+    try:
+        return _read(value)
+    except RecursionError:
+        raise ValueError("a case must not be nested as deeply as this one") from None
+
+
+def _read(value: object) -> AnyCase:
+    entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused", "layer"})
+    schema = entries.get("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        raise ValueError(f"schema={reprlib.repr(schema)}: accepted is {SCHEMA}")
+    arguments = _mapping(entries.get("arguments"), "arguments", None)
+    if "refused" in entries:
+        return _read_refusal(entries, arguments)
+    shape = _shape(entries.get("input_shape"))
+    if len(shape) != 4:
+        raise ValueError(f"input_shape={list(shape)!r}: accepted are 4 integers")
+    sizes = (shape[0], shape[1], shape[2], shape[3])
+    if "layer" in entries:
+        return _read_layer(entries, arguments, sizes)
+    for name, given in arguments.items():
+        if not isinstance(given, bool | int | str | list | None):
+            accepted = "integers, lists of them, text, true, false and null"
+            raise ValueError(f"{name}={reprlib.repr(given)}: accepted are {accepted}")
+    case = Case(LayerConfig.from_json(arguments), sizes, _data(entries.get("data")))
+    _limit("a case", _elements(case))
+    return case
+
+
+def _read_refusal(entries: Mapping[str, Any], arguments: Mapping[str, Any]) -> Refusal:
+    if "data" in entries or "layer" in entries:
+        raise ValueError("a case has 'refused' and 'data' or 'layer'; accepted is one of them")
+    refused = _mapping(entries["refused"], "refused", {"wrong", "documented", "steps"})
+    shape = entries.get("input_shape")
+    if not isinstance(shape, list) or not all(size is None or type(size) is int for size in shape):
+        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers and null")
+    _limit("input_shape", math.prod(size for size in shape if size is not None))
+    wrong, documented = _text("refused.wrong", refused), _text("refused.documented", refused)
+    steps = _steps("refused", refused) if "steps" in refused else Refusal.steps
+    return Refusal(canonical(arguments), tuple(shape), documented, wrong, steps)
+
+
+def _read_layer(
+    entries: Mapping[str, Any], arguments: Mapping[str, Any], shape: tuple[int, int, int, int]
+) -> LayerCase:
+    layer = _mapping(entries["layer"], "layer", {"check", "about", "steps", "home", "positional"})
+    positional = layer.get("positional", [])
+    if not isinstance(positional, list):
+        raise ValueError(f"layer.positional={reprlib.repr(positional)}: accepted is a list of arguments")
+    home = _text("layer.home", layer)
+    if home not in HOMES:
+        raise ValueError(f"layer.home={home!r}: accepted are {', '.join(map(repr, HOMES))}")
+    _limit("input_shape", math.prod(shape))
+    return LayerCase(
+        check=_text("layer.check", layer),
+        arguments=canonical(arguments),
+        input_shape=shape,
+        steps=_steps("layer", layer),
+        about=_text("layer.about", layer),
+        data=_data(entries.get("data")),
+        positional=canonical(positional),
+        home=home,
+    )
+
+
+def _shape(shape: object) -> tuple[int, ...]:
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+        raise ValueError(f"input_shape={reprlib.repr(shape)}: accepted is a list of integers")
+    return tuple(shape)
+
+
+def _text(name: str, entries: Mapping[str, Any]) -> str:
+    found = entries.get(name.rpartition(".")[2], "")
+    if not isinstance(found, str):
+        raise ValueError(f"{name}={reprlib.repr(found)}: accepted is text")
+    return found
+
+
+def _steps(name: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
+    found = entries.get("steps", [])
+    if not isinstance(found, list) or any(step not in STEPS for step in found):
+        raise ValueError(f"{name}.steps={reprlib.repr(found)}: accepted is a list of {', '.join(STEPS)}")
+    return tuple(found)
+
+
+def _elements(case: Case) -> int:
+    """The size of the largest array that a case's calls may come to, its padded input included."""
+    batch, height, width, channels = split_shape(case.config, case.input_shape)
+    rows, columns = spatial_axes(case.config, height, width)
+    padded = [axis.before + axis.input + axis.after for axis in (rows, columns)]
+    results = output_shape(case.config, case.input_shape), kernel_shape(case.config, channels)
+    sizes = (math.prod(padded) * max(batch, 1) * channels, *map(math.prod, results))
+    return max(*sizes, *case.config.strides, *case.config.dilation_rate)
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of a value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _data(value: object) -> Data:
+    entries = _mapping(value, "data", {"recipe", "seed"})
+    recipe, seed = entries.get("recipe"), entries.get("seed")
+    if not isinstance(recipe, str) or type(seed) is not int or not 0 <= seed < 2**64:
+        raise ValueError(f"data={reprlib.repr(value)}: accepted are a recipe's name and a seed of 0 to 2**64 - 1")
+    return Data(recipe, seed)
+
+
+def _mapping(value: object, name: str, accepted: set[str] | None) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be a JSON object, not {reprlib.repr(value)}")
+    if accepted is not None and (unknown := sorted(set(value) - accepted)):
+        raise ValueError(f"{name} has unknown entries {reprlib.repr(unknown)}; accepted are {sorted(accepted)}")
+    return value
+
+
+def _limit(name: str, elements: int) -> None:
+    if not abs(elements) <= MAX_ELEMENTS:
+        raise ValueError(f"{name} has too many elements; accepted are {MAX_ELEMENTS}")
+
+
+def _identify(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""The activation: missing, twice, another one, or over other axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from depthwise_conformance.diagnosis.deviations.deviation import Change, Deviation
+from depthwise_conformance.diagnosis.deviations.functions import DERIVATIVES, INSTEAD, applied_twice
+from depthwise_conformance.diagnosis.deviations.places import IMAGES, Place
+from depthwise_conformance.diagnosis.program import PARTS, Program, Softmax
+from depthwise_conformance.reference.activations import LINEAR, Activation
+
+SOFTMAX_AXES = (
+    ("channels", (3,)),
+    ("width", (2,)),
+    ("height", (1,)),
+    ("batch", (0,)),
+    ("pixels", (1, 2)),
+    ("whole image", (1, 2, 3)),
+)
+
+
+def _applies(program: Program, activation: str) -> bool:
+    own = program.config.activation
+    return own == activation or (own is None and activation == "linear")
+
+
+def _activation(replaced: str, activation: Activation, back_only: bool = False) -> Change:
+    def apply(program: Program) -> Program | None:
+        if not _applies(program, replaced):
+            return None
+        forward = program.activation if back_only else activation
+        return replace(program, activation=forward, backward=activation)
+
+    return apply
+
+
+def _softmax_over(axes: tuple[int, ...]) -> Change:
+    def apply(program: Program) -> Program | None:
+        a = Softmax(axes)
+        return (
+            replace(program, activation=a, backward=a)
+            if program.activation not in (a,) and isinstance(program.activation, Softmax)
+            else None
+        )
+
+    return apply
+
+
+def _diagonal(program: Program) -> Program | None:
+    a = program.backward
+    return replace(program, backward=replace(a, diagonal=True)) if isinstance(a, Softmax) else None
+
+
+def _activation_missing(program: Program) -> Program | None:
+    return None if program.activation is LINEAR else replace(program, activation=LINEAR, backward=LINEAR)
+
+
+def _activated_twice(program: Program) -> Program | None:
+    a = program.activation
+    if isinstance(a, Softmax) or a is LINEAR or a.is_steep:
+        return None
+    return replace(program, activation=applied_twice(a), backward=applied_twice(a))
+
+
+def _not_activated_at(place: Place) -> Change:
+    def apply(program: Program) -> Program | None:
+        region = place.slices(program.forward.shape)
+        if region is None or program.activation is LINEAR:
+            return None
+        activated = np.ones(program.forward.shape, bool)
+        activated[place.at(*region)] = False
+        return replace(program, activated=activated)
+
+    return apply
+
+
+def activation_deviations() -> Iterator[Deviation]:
+    """What goes wrong with the activation and its derivative."""
+
+    def about(name: str, sentence: str, change: Change, parts: tuple[str, ...] = PARTS) -> Deviation:
+        return Deviation(name, sentence, "activation" if parts is PARTS else "derivative", parts, change)
+
+    yield about("activation missing", "No activation is applied.", _activation_missing)
+    yield about("activation applied twice", "The activation is applied twice.", _activated_twice)
+    for name, replaced, activation in INSTEAD:
+        yield about(name, f"{name[0].upper()}{name[1:]}.", _activation(replaced, activation))
+    for axis, axes in SOFTMAX_AXES:
+        yield about(f"softmax over the {axis}", f"softmax normalises over the {axis}.", _softmax_over(axes))
+    for place in IMAGES:
+        yield about(f"activation: {place.name} without", f"The {place.name}: not activated.", _not_activated_at(place))
+    for name, replaced, activation in DERIVATIVES:
+        yield about(name, f"The {name}.", _activation(replaced, activation, back_only=True), PARTS[1:])
+    name, sentence = (
+        "derivative of softmax by its diagonal",
+        "The derivative of softmax leaves out what one output does to the others.",
+    )
+    yield about(name, sentence, _diagonal, PARTS[1:])

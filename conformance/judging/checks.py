@@ -1,0 +1,359 @@
+"""What a check asks of a target, and what it concludes from the answers.
+
+A case becomes a program: the calls that the selected checks need, each made once and shared by them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from depthwise_conformance.casebook.case import STRIDED_DILATION, Case, Data
+from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays
+from depthwise_conformance.judging.relations import choose
+from depthwise_conformance.judging.values import (
+    Expectation,
+    Judgement,
+    judge_close,
+    judge_dtype,
+    judge_inferred,
+    judge_same,
+    judge_shape,
+    judge_special,
+    judge_values,
+    judge_without_value,
+)
+from depthwise_conformance.reference import output_shape
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.workers.outcomes import LOST, Outcome
+from depthwise_conformance.workers.protocol import AnyArray, Message
+
+FORWARD_CHECKS = ("output", "shape", "dtype", "metamorphic", "determinism", "purity")
+OUTPUT_CHECK, SPECIAL_CHECK, PURITY_CHECK = "output", "special_values", "purity"
+GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
+PARTS = {"output": "output", "shape": "output", **{check: check.removeprefix("gradient_") for check in GRADIENT_CHECKS}}
+SAMPLE = 4  # one case in so many has its gradients repeated and its arguments altered
+RELATED = 3  # one case in so many is compared with calls that are related to it
+ONE_CORE = "one core instead of all"
+METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
+Found = Iterator[tuple[str, Judgement]]
+ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
+STALE, REMEMBERS = "stale result for ", "depends on earlier calls"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: its role in the program, the request, and what is expected of it."""
+
+    role: str
+    request: Message
+    expectation: Expectation | None = None
+
+
+def plan(expectation: Expectation, checks: Collection[str], thorough: bool = False) -> tuple[Step, ...]:
+    """The calls for a case. `thorough` asks for what is otherwise asked of one case in `SAMPLE` only."""
+    return tuple(_steps(expectation, checks, thorough))
+
+
+def is_related(case: Case) -> bool:
+    """Whether a case is of the sample whose calls are compared with related ones."""
+    return _one_in(RELATED, case)
+
+
+def _one_in(count: int, case: Case) -> bool:
+    """Whether a case belongs to a sample, by its id."""
+    return int(case.id[:8], 16) % count == 0
+
+
+def judge_case(
+    expectation: Expectation, steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], checks: Collection[str]
+) -> Found:
+    """Every selected check's judgement of a case. `outcomes` ends early where the worker was lost.
+
+    Where the output is wrong beyond any arithmetic, no gradient of the case is explained by one.
+    """
+    found = list(_judge_answers(expectation, steps, outcomes, checks))
+    wrong = any(check == "output" and judgement.verdict is Verdict.WRONG_VALUE for check, judgement in found)
+    for check, judgement in found:
+        if wrong and judgement.verdict is Verdict.IMPRECISE:
+            judgement = dataclasses.replace(judgement, verdict=Verdict.WRONG_VALUE, signature="")
+        yield check, judgement
+
+
+def _judge_answers(
+    expectation: Expectation, steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], checks: Collection[str]
+) -> Found:
+    answers = {step.role: (step, outcome) for step, outcome in zip(steps, outcomes, strict=False)}
+    forward = answers["forward"][1] if "forward" in answers else None
+    if forward is not None and expectation.case.data.recipe == SPECIAL:
+        yield SPECIAL_CHECK, _judge_special(expectation, forward)
+        return
+    if forward is not None:
+        yield from _forward_checks(expectation, forward, answers, checks)
+    if "gradients" in answers and not (forward is not None and _told_already(forward, answers["gradients"][1])):
+        yield from _gradient_checks(expectation, answers["gradients"][1], checks)
+    if "output_shape" in answers and not (forward is not None and _failed(forward) and forward.kind != "unsupported"):
+        yield from _shape_inference(expectation, *answers["output_shape"])
+
+
+def first_arrays(steps: tuple[Step, ...], outcomes: tuple[Outcome, ...]) -> dict[str, AnyArray]:
+    """The arrays that the first forward pass and the first gradients returned, by part."""
+    pairs = zip(steps, outcomes, strict=False)
+    first = [outcome.arrays for step, outcome in pairs if step.role in ("forward", "gradients")]
+    return {part: array for arrays in first for part, array in arrays.items()}
+
+
+def forward_request(expectation: Expectation) -> Message:
+    """The one call of a forward pass."""
+    return _call("forward", expectation, expectation.case.config.to_json())
+
+
+def judge_threads(expectation: Expectation, many: Outcome, one: Outcome) -> Judgement | None:
+    """Whether one core gives what all of them give, within both bounds; None where one of them gives nothing."""
+    if _failed(many) or _failed(one):
+        return None
+    return judge_close(many.arrays["output"], one.arrays["output"], expectation, ONE_CORE)
+
+
+def fresh_request(expectation: Expectation, suspicion: Judgement) -> Step | None:
+    """The call by which `purity` suspects a target of remembering, to be asked of a worker with no memories."""
+    if not suspicion.signature.startswith(STALE):
+        return None
+    role = suspicion.signature.removeprefix(STALE)
+    operation = "gradients" if role == "altered gradients" else "forward"
+    altered = dict(_alterations(expectation))["altered bias" if operation == "gradients" else role]
+    return Step(role, _call(operation, altered, expectation.case.config.to_json()), altered)
+
+
+def is_right(step: Step, outcome: Outcome) -> bool:
+    """Whether a call's every result is as expected."""
+    return outcome.kind == "value" and all(
+        judge_values(array, _expected(step), part).verdict is Verdict.PASS for part, array in outcome.arrays.items()
+    )
+
+
+def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) -> Iterator[Step]:
+    case, arguments = expectation.case, expectation.case.config.to_json()
+    sampled = thorough or _one_in(SAMPLE, case)
+
+    def step(role: str, operation: str, of: Expectation) -> Step:
+        return Step(role, _call(operation, of, arguments), of)
+
+    if case.data.recipe == SPECIAL:
+        if SPECIAL_CHECK in checks:
+            yield step("forward", "forward", expectation)
+        return
+    gradients = not set(checks).isdisjoint(GRADIENT_CHECKS)
+    if not set(checks).isdisjoint(FORWARD_CHECKS):
+        yield step("forward", "forward", expectation)
+    if "determinism" in checks:
+        yield step("repeat", "forward", expectation)
+    if gradients:
+        yield step("gradients", "gradients", expectation)
+    if gradients and "determinism" in checks and sampled:
+        yield step("repeated gradients", "gradients", expectation)
+    if "purity" in checks and sampled and case.input_shape[0]:  # nothing depends on the arguments of an empty batch
+        for role, altered in _alterations(expectation):
+            yield step(role, "forward", altered)
+        yield step("again", "forward", expectation)
+        if gradients:  # after a forward pass on other arguments, which they must not remember
+            yield step("altered gradients", "gradients", altered)
+    compared = METAMORPHIC_CHECK in checks and (thorough or is_related(case))
+    relation = choose(case) if compared else None
+    for number, related in enumerate(relation.calls(expectation) if relation else ()):
+        yield Step(f"{RELATION}{number}", _call("forward", related, related.case.config.to_json()), related)
+    if "shape_inference" in checks:
+        given = _partly_unknown(case.id, case.input_shape, case.config.channels_last)
+        yield Step("output_shape", _request("output_shape", arguments, input_shape=given))
+
+
+def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
+    """The case with other values in one argument after another: what a stale copy of an argument would miss."""
+    case, old = expectation.case, expectation.arrays
+    data = Data(case.data.recipe, (case.data.seed + 1) % 2**64)
+    new = make_arrays(dataclasses.replace(case, data=data))
+    arrays = Arrays(new.x, old.kernel, old.bias, old.cotangent)
+    yield "altered x", dataclasses.replace(expectation, arrays=arrays)
+    arrays = dataclasses.replace(arrays, kernel=new.kernel)
+    yield "altered kernel", dataclasses.replace(expectation, arrays=arrays)
+    arrays = dataclasses.replace(arrays, bias=new.bias, cotangent=new.cotangent)
+    yield "altered bias", dataclasses.replace(expectation, arrays=arrays)
+
+
+def _call(operation: str, expectation: Expectation, arguments: Mapping[str, object]) -> Message:
+    a = expectation.arrays
+    arrays: dict[str, AnyArray] = {"x": a.x, "kernel": a.kernel}
+    if a.bias is not None:
+        arrays["bias"] = a.bias
+    if operation == "gradients":
+        arrays["cotangent"] = a.cotangent
+    return Message(_request(operation, arguments).header, arrays)
+
+
+def _request(operation: str, arguments: object, **header: object) -> Message:
+    return Message({"type": "run", "operation": operation, "arguments": arguments, **header})
+
+
+def _partly_unknown(case_id: str, shape: tuple[int, ...], channels_last: bool) -> list[int | None]:
+    """The input shape with nothing, the batch, or the batch and the spatial sizes unknown, by the case's id."""
+    unknown: tuple[tuple[int, ...], ...] = ((), (0,), (0, 1, 2) if channels_last else (0, 2, 3))
+    hidden = unknown[int(case_id[-8:], 16) % 3]
+    return [None if axis in hidden else size for axis, size in enumerate(shape)]
+
+
+def _forward_checks(
+    expectation: Expectation, forward: Outcome, answers: dict[str, tuple[Step, Outcome]], checks: Collection[str]
+) -> Found:
+    case = expectation.case
+    if _failed(forward):
+        yield from _spread(FORWARD_CHECKS, checks, _without_value(case, forward))
+        return
+    output = forward.arrays["output"]
+    if "output" in checks:
+        yield "output", judge_values(output, expectation, "output")
+    if "shape" in checks:
+        yield "shape", judge_shape(output, expectation.output)
+    if "dtype" in checks:
+        yield "dtype", judge_dtype(output, case.dtype)
+    related = [(step, outcome) for role, (step, outcome) in answers.items() if role.startswith(RELATION)]
+    if related and (judgement := _metamorphic(expectation, output, [outcome for _, outcome in related])):
+        yield METAMORPHIC_CHECK, judgement
+    if "determinism" in checks and "repeat" in answers:
+        yield "determinism", _determinism(answers)
+    if "purity" in checks:
+        yield "purity", _purity(case, answers)
+
+
+def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:
+    if _failed(forward):
+        return _without_value(expectation.case, forward)
+    return judge_special(forward.arrays["output"], expectation)
+
+
+def _metamorphic(expectation: Expectation, output: AnyArray, related: Sequence[Outcome]) -> Judgement | None:
+    """Whether related calls agree; None where one of them returned nothing to compare, which other checks tell."""
+    relation = choose(expectation.case)
+    if relation is None or any(_failed(outcome) for outcome in related):
+        return None
+    return relation.judge(expectation, output, [outcome.arrays["output"] for outcome in related])
+
+
+def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:
+    wanted = [check for check in GRADIENT_CHECKS if check != "gradient_bias" or expectation.arrays.bias is not None]
+    if _failed(outcome):
+        yield from _spread(wanted, checks, _without_value(expectation.case, outcome))
+        return
+    for check in wanted:
+        if check in checks:
+            part = check.removeprefix("gradient_")
+            yield check, _judge_gradient(outcome.arrays[part], expectation, part)
+
+
+def _judge_gradient(observed: AnyArray, expectation: Expectation, part: str) -> Judgement:
+    values = judge_values(observed, expectation, part)
+    if values.verdict is not Verdict.PASS:
+        return values
+    dtype = judge_dtype(observed, expectation.case.dtype)
+    return values if dtype.verdict is Verdict.PASS else dtype
+
+
+def _shape_inference(expectation: Expectation, step: Step, outcome: Outcome) -> Found:
+    case = expectation.case
+    if outcome.kind != "value" or outcome.shape is None:
+        yield "shape_inference", _without_value(case, outcome)
+        return
+    given = tuple(step.request.header["input_shape"])
+    yield "shape_inference", judge_inferred(outcome.shape, given, output_shape(case.config, case.input_shape))
+
+
+def _determinism(answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
+    for first, second in (("forward", "repeat"), ("gradients", "repeated gradients")):
+        if second not in answers:
+            continue
+        one, two = answers[first][1], answers[second][1]
+        if one.kind != two.kind:
+            return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"first {_brief(one)}\nthen  {_brief(two)}")
+        for name in one.arrays:
+            same = judge_same(one.arrays[name], two.arrays[name])
+            if same.verdict is not Verdict.PASS:
+                return dataclasses.replace(same, detail=f"{first}: {name}: {same.detail}")
+    return Judgement(Verdict.PASS)
+
+
+def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
+    for role, (_, outcome) in answers.items():
+        if outcome.kind in LOST and role in (*ALTERED, "again"):
+            return _without_value(case, outcome)
+        if outcome.impurities:
+            what = "; ".join(outcome.impurities)
+            return Judgement(Verdict.IMPURE, signature=what, detail=f"the call ({role}) {what}")
+    for role in ALTERED:
+        if role in answers and (stale := _stale(role, *answers[role], answers)) is not None:
+            return stale
+    if "again" in answers and answers["again"][1].kind != "value":
+        story = f"raised after other calls:\n{_brief(answers['again'][1])}"
+        return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=story)
+    if "again" in answers and answers["again"][1].kind == "value":
+        first, again = answers["forward"][1].arrays["output"], answers["again"][1].arrays["output"]
+        repeated = answers["repeat"][1].arrays.get("output", first) if "repeat" in answers else first
+        steady = judge_same(first, repeated).verdict is Verdict.PASS
+        if steady and (same := judge_same(first, again)).verdict is not Verdict.PASS:
+            return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=same.detail)
+    return Judgement(Verdict.PASS)
+
+
+def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Step, Outcome]]) -> Judgement | None:
+    """A wrong result, or none, for altered arguments where the first gave a right one: something was remembered."""
+    original = answers.get("gradients" if role == "altered gradients" else "forward")
+    if original is None or original[1].kind != "value" or step.expectation is None:
+        return None
+    if outcome.kind in ("error", "bad_return"):
+        story = f"a result at first, then, with other values in its arguments ({role}):\n{_brief(outcome)}"
+        return Judgement(Verdict.IMPURE, signature=STALE + role, detail=story)
+    for part, array in outcome.arrays.items():
+        first = judge_values(original[1].arrays[part], _expected(original[0]), part)
+        now = judge_values(array, step.expectation, part)
+        if first.verdict is Verdict.PASS and now.verdict in (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE):
+            story = f"right at first, then, with other values in its arguments ({role}), the {part} was wrong:"
+            return Judgement(Verdict.IMPURE, now.error, STALE + role, f"{story}\n{now.detail}")
+    return None
+
+
+def _expected(step: Step) -> Expectation:
+    assert step.expectation is not None
+    return step.expectation
+
+
+def _told_already(forward: Outcome, gradients: Outcome) -> bool:
+    """Whether the gradients failed where the forward pass did: one cause, one discrepancy."""
+    return _failed(forward) and _failed(gradients) and gradients.kind != "unsupported"
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.kind != "value"
+
+
+def _spread(names: Collection[str], checks: Collection[str], judgement: Judgement) -> Found:
+    """What has no result is told once, by the first of the selected checks; a missing claim, by each of them."""
+    if judgement.verdict is Verdict.UNSUPPORTED:
+        yield from ((name, judgement) for name in names if name in checks)
+    elif judgement.verdict is Verdict.WRONG_DTYPE and "dtype" in names and "dtype" in checks:
+        yield "dtype", judgement
+    else:
+        yield _carrier(names, checks), judgement
+
+
+def _carrier(names: Collection[str], checks: Collection[str]) -> str:
+    return next(name for name in names if name in checks)
+
+
+def _without_value(case: Case, outcome: Outcome) -> Judgement:
+    """The judgement of a call on a valid case that returned nothing to compare."""
+    if outcome.kind == "error" and case.config.strided_dilation:
+        return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
+    return judge_without_value(outcome)
+
+
+def _brief(outcome: Outcome) -> str:
+    return "a result" if outcome.kind == "value" else f"{outcome.kind}: {outcome.message[:200]}"

@@ -1,0 +1,281 @@
+"""From an observation and an expectation to a verdict."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays, numpy_dtype
+from depthwise_conformance.judging.moments import RANDOM, describe_moments
+from depthwise_conformance.reference import (
+    FORMATS,
+    Arithmetic,
+    Bounded,
+    Evaluation,
+    Gradients,
+    SpecialOutput,
+    expected_arithmetic,
+    in_format,
+    narrower_arithmetics,
+    special_output,
+)
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.workers.outcomes import Outcome
+
+AnyArray = NDArray[Any]
+Floats = NDArray[np.float64]
+QUALITY = 1.5  # times sqrt(n) u: the error that honest kernels keep to; measured by benchmarks/slack.py
+SHOWN = 8  # elements told in full
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its figures: `error` in units of the bound, the others as in `Record`."""
+
+    verdict: Verdict
+    error: float = math.nan
+    signature: str = ""
+    detail: str = ""
+    quality: float = math.nan
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the reference says of a case, computed when first asked for, then shared by all targets and checks.
+
+    `declared` is the arithmetic that a target declares for the case's dtype, None for what the dtype has to achieve.
+    """
+
+    case: Case
+    arrays: Arrays
+    declared: Arithmetic | None = None
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation:
+        """The call on the case's arrays."""
+        a = self.arrays
+        return Evaluation(self.case.config, a.x, a.kernel, a.bias, a.cotangent)
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The arithmetic by which the case is judged."""
+        return self.declared or expected_arithmetic(self.case.dtype)
+
+    @functools.cached_property
+    def output(self) -> Bounded:
+        """The output."""
+        return self.evaluation.output(self.arithmetic)
+
+    @functools.cached_property
+    def gradients(self) -> Gradients:
+        """The gradients."""
+        return self.evaluation.gradients(self.arithmetic)
+
+    def part(self, name: str) -> Bounded:
+        """The output, or the gradient called "input", "kernel" or "bias"."""
+        return self.output if name == "output" else _gradient(self.gradients, name)
+
+    def under(self, arithmetic: Arithmetic, name: str) -> Bounded:
+        """The same with the bound of another arithmetic."""
+        if name == "output":
+            return self.evaluation.output(arithmetic)
+        return _gradient(self.evaluation.gradients(arithmetic), name)
+
+    def fine(self, name: str) -> Bounded:
+        """The same with the bound of the quality tier."""
+        if name == "output":
+            return self._fine_output
+        return _gradient(self._fine_gradients, name)
+
+    @functools.cached_property
+    def special(self) -> SpecialOutput:
+        """The output where arguments may be NaN, infinite and the like."""
+        a = self.arrays
+        return special_output(self.case.config, a.x, a.kernel, a.bias, self.arithmetic)
+
+    @functools.cached_property
+    def _fine_output(self) -> Bounded:
+        return self.evaluation.output(replace(self.arithmetic, usual=QUALITY))
+
+    @functools.cached_property
+    def _fine_gradients(self) -> Gradients:
+        return self.evaluation.gradients(replace(self.arithmetic, usual=QUALITY))
+
+
+def expect(case: Case) -> Expectation:
+    """The expectation of a case for its own arrays."""
+    return Expectation(case, make_arrays(case))
+
+
+def judge_shape(observed: AnyArray, expected: Bounded) -> Judgement:
+    """Whether the array has the documented shape."""
+    if observed.shape == expected.value.shape:
+        return Judgement(Verdict.PASS)
+    detail = f"expected shape {expected.value.shape}\n     got shape {observed.shape}"
+    return Judgement(Verdict.WRONG_SHAPE, detail=detail)
+
+
+def judge_dtype(observed: AnyArray, dtype: str) -> Judgement:
+    """Whether the array has the layer's dtype."""
+    got = format_name(observed.dtype)
+    if got == dtype:
+        return Judgement(Verdict.PASS)
+    return Judgement(Verdict.WRONG_DTYPE, signature=f"{dtype} -> {got}", detail=f"expected {dtype}\n     got {got}")
+
+
+def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Judgement:
+    """Whether every element is within its bound; if not, which narrower arithmetic would explain it.
+
+    An array of a narrower dtype than the layer's is judged by what its dtype can hold: `judge_dtype` tells the rest.
+    """
+    expected, dtype = expectation.part(part), expectation.case.dtype
+    if (shape := judge_shape(observed, expected)).verdict is not Verdict.PASS:
+        return shape
+    if format_name(observed.dtype) not in FORMATS:
+        return judge_dtype(observed, dtype)
+    if FORMATS[format_name(observed.dtype)].roundoff > FORMATS[dtype].roundoff:
+        expected = expectation.under(in_format(format_name(observed.dtype)), part)
+    values = observed.astype(np.float64)
+    errors = in_units(values, expected)
+    worst = float(errors.max(initial=0.0))
+    if worst <= 1.0 and format_name(observed.dtype) == dtype:
+        return _judge_within(values, expectation, part, worst)
+    if worst <= 1.0:
+        return Judgement(Verdict.PASS, worst)
+    digits = 17 if dtype == "float64" else 9
+    for arithmetic in narrower_arithmetics(dtype):
+        if _holds(observed, arithmetic) and in_units(values, expectation.under(arithmetic, part)).max() <= 1.0:
+            story = f"explained by {arithmetic.name}\n{tell_errors(values, expected, errors, digits)}"
+            return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {arithmetic.name}", story)
+    return Judgement(Verdict.WRONG_VALUE, worst, detail=tell_errors(values, expected, errors, digits))
+
+
+def _judge_within(values: Floats, expectation: Expectation, part: str, worst: float) -> Judgement:
+    """The judgement of elements that are all within their bounds: whether they are so as a whole, and how well."""
+    quality = float(in_units(values, expectation.fine(part)).max(initial=0.0))
+    if expectation.case.data.recipe in RANDOM:
+        name, story = describe_moments(values, expectation.part(part))
+        if name:
+            return Judgement(Verdict.IMPRECISE, worst, f"{expectation.case.dtype}: {name}", story, quality)
+    return Judgement(Verdict.PASS, worst, quality=quality)
+
+
+def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
+    """Whether NaN and infinities are where they have to be, and what is finite is within its bound."""
+    special, dtype = expectation.special, expectation.case.dtype
+    if (shape := judge_shape(observed, special.expected)).verdict is not Verdict.PASS:
+        return shape
+    if format_name(observed.dtype) != dtype:
+        return judge_dtype(observed, dtype)
+    values = observed.astype(np.float64)
+    errors = in_units(values, special.expected)
+    errors[np.isnan(values) & (np.isnan(special.expected.value) | special.nan_too)] = 0.0
+    worst = float(errors.max(initial=0.0))
+    if worst <= 1.0:
+        return Judgement(Verdict.PASS)
+    return Judgement(Verdict.WRONG_SPECIAL, worst, detail=tell_errors(values, special.expected, errors, digits=9))
+
+
+def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
+    """Whether a repeated call gave the same bits."""
+    if first.dtype == second.dtype and first.shape == second.shape:
+        if first.tobytes() == second.tobytes():
+            return Judgement(Verdict.PASS)
+        a, b = (np.ascontiguousarray(array).reshape(-1) for array in (first, second))
+        differing = np.flatnonzero((_bits(a) != _bits(b)).any(axis=1))
+        lines = [f"{differing.size} of {a.size} elements differ between two calls on the same arguments"]
+        lines += [f"  element {i}: first {a[i]}, then {b[i]}" for i in differing[:SHOWN]]
+        return Judgement(Verdict.NOT_DETERMINISTIC, detail="\n".join(lines))
+    shapes = f"{first.dtype} {first.shape}, then {second.dtype} {second.shape}"
+    return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"two calls on the same arguments returned {shapes}")
+
+
+def judge_close(first: AnyArray, second: AnyArray, expectation: Expectation, signature: str) -> Judgement:
+    """Whether two outputs for the same arguments differ by no more than both may err."""
+    if first.shape != second.shape or first.shape != expectation.output.value.shape:
+        return Judgement(Verdict.WRONG_SHAPE, signature=signature, detail=f"{first.shape}, then {second.shape}")
+    one = Bounded(first.astype(np.float64), 2.0 * expectation.output.bound)
+    values = second.astype(np.float64)
+    errors = in_units(values, one)
+    worst = float(errors.max(initial=0.0))
+    if worst <= 1.0:
+        return Judgement(Verdict.PASS, worst)
+    return Judgement(Verdict.WRONG_VALUE, worst, signature, tell_errors(values, one, errors, digits=9))
+
+
+def judge_inferred(
+    inferred: tuple[int | None, ...], given: tuple[int | None, ...], expected: tuple[int, ...]
+) -> Judgement:
+    """Whether every size that the target inferred is right; sizes that it leaves open are not wrong."""
+    sizes_agree = all(got is None or got == size for got, size in zip(inferred, expected, strict=False))
+    if len(inferred) == len(expected) and sizes_agree:
+        return Judgement(Verdict.PASS)
+    detail = f"for the input shape {given}\nexpected {expected} (or None where unknown)\n     got {inferred}"
+    return Judgement(Verdict.WRONG_SHAPE, detail=detail)
+
+
+def _gradient(gradients: Gradients, name: str) -> Bounded:
+    found = {"input": gradients.input, "kernel": gradients.kernel, "bias": gradients.bias}[name]
+    if found is None:
+        raise ValueError("a layer without a bias has no gradient for it")
+    return found
+
+
+def in_units(values: Floats, expected: Bounded) -> Floats:
+    """Errors in units of their bounds: 0 where anything may come (an infinite bound), infinite for a stray NaN."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        errors = np.asarray(np.abs(values - expected.value) / expected.bound)
+    errors[np.isnan(errors)] = np.inf
+    errors[(values == expected.value) | np.isinf(expected.bound)] = 0.0
+    return errors
+
+
+def _bits(flat: AnyArray) -> NDArray[np.uint8]:
+    return flat.view(np.uint8).reshape(flat.size, -1)
+
+
+def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
+    """Whether the numbers are such as the arithmetic stores."""
+    with np.errstate(over="ignore"):
+        return bool(np.all(observed == observed.astype(numpy_dtype(arithmetic.storage))))
+
+
+def tell_errors(values: Floats, expected: Bounded, errors: Floats, digits: int) -> str:
+    """The worst elements outside their bounds, in a table."""
+    outside = int((errors > 1.0).sum())
+    rows: list[tuple[str, ...]] = [("index", "expected", "got", "bound", "error/bound")]
+    for flat in np.argsort(-errors, axis=None, kind="stable")[: min(SHOWN, outside)]:
+        index = tuple(int(i) for i in np.unravel_index(flat, errors.shape))
+        exact = (f"{float(array[index]):.{digits}g}" for array in (expected.value, values))
+        rough = (f"{float(array[index]):.3g}" for array in (expected.bound, errors))
+        rows.append((str(index).replace(" ", ""), *exact, *rough))
+    lines = [f"  {row[0]:<14}{row[1]:>24}{row[2]:>24}{row[3]:>12}{row[4]:>13}" for row in rows]
+    return "\n".join([f"{outside} of {errors.size} elements are outside their bound", *lines])
+
+
+def judge_without_value(outcome: Outcome) -> Judgement:
+    """The judgement of a call on valid arguments that returned nothing to compare."""
+    text = outcome.message
+    if outcome.kind == "unsupported":
+        return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
+    if outcome.kind == "error":
+        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}")
+    if outcome.kind == "bad_return":
+        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
+    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
+    return Judgement(verdict, signature=essence(text), detail=text)
+
+
+def essence(message: str) -> str:
+    """A message without what differs from case to case, so that one cause has one signature."""
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message[:2000]).split()) or "no message"
+    while (shorter := re.sub(r"[\[({][^\[\](){}]*[\])}]", "#", text)) != text:
+        text = shorter
+    return re.sub(r"0x[0-9a-f]+|\d+", "#", text)[:200]

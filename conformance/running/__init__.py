@@ -1,0 +1,1 @@
+"""One run: targets, the engine, the run folder, the command line and the pytest plugin."""

@@ -1,0 +1,28 @@
+"""`report`: writes the page of one run folder again, or of several merged into one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from depthwise_conformance.reports.page import write_page
+from depthwise_conformance.reports.tables import merge
+from depthwise_conformance.running.usage import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folders, and where they are merged."""
+    parser.add_argument("folder", type=Path, nargs="+", help="run folders")
+    parser.add_argument("--out", type=Path, help="merge them into this folder")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the page and prints its path."""
+    folder = options.folder[0]
+    if options.out is not None:
+        folder = options.out
+        merge(options.folder, folder)
+    elif len(options.folder) > 1:
+        raise UsageError("several folders need --out FOLDER, where they are merged")
+    print(write_page(folder))
+    return 0

@@ -1,0 +1,38 @@
+"""`run`: judges targets by way of pytest, on the suite of this package, and writes a run folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+
+import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from depthwise_conformance.running import plugin
+from depthwise_conformance.running.display import RunConsole
+from depthwise_conformance.running.options import OPTIONS, add_options, read_options
+from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.status import FAILED, UNDONE
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Everything that the suite takes, and what follows `--` for pytest."""
+    add_options(parser, OPTIONS)
+    parser.add_argument("pytest", nargs="*", metavar="-- PYTEST", help="what follows -- goes to pytest (-k, -x, -n)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the suite."""
+    given = {name: getattr(options, name.removeprefix("--")) for name in OPTIONS}
+    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.pytest)
+    judged = None if distributed else ConformanceRun(read_options(given, options.out))
+    folder = str(plugin.SUITE)
+    arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
+    arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
+    for name, value in given.items():
+        arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
+    with tempfile.TemporaryDirectory() as scratch:
+        set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
+        status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])
+    return int(status) if status in (0, FAILED) else UNDONE

@@ -1,0 +1,43 @@
+"""What `run.json` says of the machine and of each target."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+
+from depthwise_conformance.casebook.covering import coverage
+from depthwise_conformance.running.targets import Target
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures of a run may depend on."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "packages": {name: version(name) for name in ("numpy", "ml_dtypes", "hypothesis", "pytest")},
+    }
+
+
+def describe_target(target: Target, strength: int) -> dict[str, Any]:
+    """What became of a target, what it covered, and what it showed."""
+    covered = coverage(target.claimed, strength) if target.claimed else None
+    return {
+        "target": target.name,
+        "device": target.device,
+        "versions": dict(target.versions),
+        "status": target.status,
+        "message": target.message,
+        "cases": target.cases,
+        "seconds": round(target.seconds, 3),
+        "unsupported": dict(target.unsupported),
+        "declared": {dtype: arithmetic.name for dtype, arithmetic in target.declared.items()},
+        **target.traits.to_json(),
+        "coverage": None if covered is None else dataclasses.asdict(covered),
+    }

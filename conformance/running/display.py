@@ -1,0 +1,73 @@
+"""What a run shows on a terminal while it judges: progress, and what fails."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from depthwise_conformance.running.agenda import planned
+from depthwise_conformance.running.plugin import REPORT, RUN
+from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.summary import print_summary
+
+
+class RunConsole:
+    """A pytest plugin that shows a run in place of pytest's own reporter: bars while it judges, what fails, a table."""
+
+    def __init__(self, run: ConformanceRun | None) -> None:
+        self._run = run
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=self._console, transient=True)
+
+    @pytest.hookimpl(trylast=True)  # when the terminal reporter is there
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Takes the place of the terminal reporter, and hands the run to the suite."""
+        if self._run is not None:
+            config.stash[RUN] = self._run
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Says what is about to be judged, and shows a bar for each target."""
+        run = session.config.stash.get(RUN, None)
+        if run is None or not run.selected:
+            return
+        tasks = {
+            name: self._bars.add_task(name, total=planned(run.engine.options, checks))
+            for name, checks in run.selected.items()
+        }
+        checks = len(set().union(*run.selected.values()))
+        self._console.print(
+            f"Judging {len(tasks)} target{'s' * (len(tasks) > 1)} by {checks} check{'s' * (checks > 1)}, "
+            f"{run.options.examples} drawn cases each, seed {run.options.seed}."
+        )
+        run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
+        run.announce = self._console.print
+        self._bars.start()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Tells each failure when it is known."""
+        if report.failed:
+            self._console.print(f"\n{report.longreprtext}", soft_wrap=True)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Tells what could not be collected."""
+        if report.failed:
+            self._console.print(report.longreprtext, soft_wrap=True)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Tells an error of our own."""
+        self._console.print(str(excrepr), soft_wrap=True)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Tells why the run was ended."""
+        self._bars.stop()
+        self._console.print(f"depthwise-conformance: {excinfo.value or 'interrupted'}")
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """The table and the report's path, on standard output."""
+        self._bars.stop()
+        if REPORT in config.stash:
+            print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))

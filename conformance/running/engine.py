@@ -1,0 +1,234 @@
+"""One run: cases drawn once, every target judged on the same ones, what is found brought down to discrepancies."""
+
+from __future__ import annotations
+
+import collections
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer, canonical
+from depthwise_conformance.casebook.strategies import fixed_cases
+from depthwise_conformance.diagnosis.diagnose import Diagnosis
+from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.judging import checks as judge
+from depthwise_conformance.judging.tally import KEPT, Examined, Found, Tally
+from depthwise_conformance.judging.values import Expectation, Judgement, expect
+from depthwise_conformance.layers.asking import judge_layers
+from depthwise_conformance.layers.judging import CHOICE
+from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
+from depthwise_conformance.running import interrupts
+from depthwise_conformance.running.agenda import Options, blocks, chunks, layers
+from depthwise_conformance.running.drawing import draw_pool
+from depthwise_conformance.running.examining import Examiner, is_told_by_operation, judge_cores
+from depthwise_conformance.running.targets import Target
+from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
+
+AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
+ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
+ACTIVE = 2  # targets that compute at a time
+LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up
+
+Recorder = Callable[[Sequence[Record]], None]
+
+
+class Engine:
+    """Judges targets on the cases of a seed. `record` receives every Record, `progress` the cases done by a target."""
+
+    def __init__(
+        self, options: Options, record: Recorder, progress: Callable[[Target, int], None] = lambda target, done: None
+    ) -> None:
+        self.options = options
+        self.tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
+        self._record = record
+        self._progress = progress
+        self.stop_early = False  # after the first chunk that shows a discrepancy
+        self.stopped = False
+        self.distinct: dict[str, list[Distinct]] = {}
+        self.examiner = Examiner(options.checks)
+        self._active = threading.Semaphore(ACTIVE)
+
+    def evaluate(self, targets: Sequence[Target], selected: Mapping[str, Collection[str]]) -> None:
+        """Judges every case of the run on these targets, each by the checks that `selected` has for its name."""
+        live = [target for target in targets if target.status == "judged"]
+        executors = {id(target): ThreadPoolExecutor(1) for target in live}
+        under_way: collections.deque[list[Future[None]]] = collections.deque()
+        try:
+            for work in self._work(selected):
+                under_way.append([executors[id(t)].submit(work, t) for t in live])
+                if len(under_way) > AHEAD:
+                    _wait(under_way.popleft())
+                if self.stop_early and any(tally.groups for tally in list(self.tallies.values())):
+                    self.stopped = True
+                    break
+            while under_way:
+                _wait(under_way.popleft())
+        except BaseException:
+            for target in live:
+                target.worker.abort()
+            raise
+        finally:
+            for executor in executors.values():
+                executor.shutdown(wait=True, cancel_futures=True)
+
+    def diagnose(self, targets: Sequence[Target]) -> None:
+        """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
+        guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
+        pool = draw_pool(self.options.seed) if guilty else []
+        with ThreadPoolExecutor(ACTIVE) as executor:
+            try:
+                list(executor.map(lambda target: self._diagnose(target, pool), guilty))
+            except BaseException:
+                for target in guilty:
+                    target.worker.abort()
+                raise
+
+    def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
+        tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
+        seconds = self.options.diagnosis_seconds if target.status == "judged" else 0.0
+        try:
+            found = self._diagnosis(target, pool, seconds).distinguish(tallies)
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            found = self._diagnosis(target, (), 0.0).distinguish(tallies)
+        self.distinct[target.name] = found
+
+    def _diagnosis(self, target: Target, pool: Sequence[Case], seconds: float) -> Diagnosis:
+        def afresh(case: Case, check: str) -> Examined:
+            worker = Worker(target.worker.launch, target.worker.timeout)
+            try:
+                return self.examiner.examine(replace(target, worker=worker), case, check)
+            finally:
+                worker.close()
+
+        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, seconds)
+
+    def _work(self, selected: Mapping[str, Collection[str]]) -> Iterator[Callable[[Target], None]]:
+        union = {check for checks in selected.values() for check in checks}
+        for some in chunks(case for case in layers(self.options) if case.check in union):
+            yield partial(self._evaluate_layers, some, selected)
+        if not union - set(LAYER_CHECKS):
+            return
+        for block, cases in blocks(self.options):
+            for chunk in chunks(cases):
+                expectations = [expect(case) for case in chunk]
+                yield partial(self._evaluate, expectations, selected, block)
+        if judge.METAMORPHIC_CHECK in union and (os.cpu_count() or 1) > 1:
+            others = [expect(case) for case in fixed_cases() if not judge.is_related(case)]
+            yield partial(self._compare_cores, others[:ON_ONE_CORE], selected)
+
+    def _evaluate(
+        self, expectations: list[Expectation], selected: Mapping[str, Collection[str]], block: int, target: Target
+    ) -> None:
+        checks = set(selected[target.name]) - set(LAYER_CHECKS)
+        if target.status != "judged" or not checks:
+            return
+        with self._active:
+            start = time.perf_counter()
+            try:
+                for examined in self.examiner.examine_all(target, expectations, checks):
+                    self._note(target, examined, block)
+            except WorkerBrokenError as error:
+                target.status, target.message = "broken", str(error)
+            target.seconds += time.perf_counter() - start
+        target.cases += len(expectations)
+        self._give_up_if_hopeless(target)
+        self._progress(target, len(expectations))
+
+    def _compare_cores(
+        self, expectations: Sequence[Expectation], selected: Mapping[str, Collection[str]], target: Target
+    ) -> None:
+        """One core against all of them, on layers that are large enough to be split."""
+        check = judge.METAMORPHIC_CHECK
+        if target.status != "judged" or check not in selected[target.name]:
+            return
+        try:
+            with self._active:
+                judgements = judge_cores(target, expectations)
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            return
+        for expectation, judgement in zip(expectations, judgements, strict=True):
+            if judgement is not None:
+                self.tallies[target.name, check].add(expectation.case, judgement, -1)
+                self._record(make_records(target, expectation.case, [(check, judgement)]))
+
+    def _evaluate_layers(
+        self, cases: Sequence[WholeLayer], selected: Mapping[str, Collection[str]], target: Target
+    ) -> None:
+        mine = [case for case in cases if case.check in selected[target.name]]
+        if target.status != "judged" or not mine:
+            return
+        with self._active:
+            start = time.perf_counter()
+            try:
+                for case, judgement in judge_layers(target.worker, target.declared, mine):
+                    if not (
+                        judgement.verdict.is_discrepancy and is_told_by_operation(target, case, selected[target.name])
+                    ):
+                        self._note_layer(target, case, judgement)
+            except WorkerBrokenError as error:
+                target.status, target.message = "broken", str(error)
+            target.seconds += time.perf_counter() - start
+        target.cases += len(mine)
+        self._give_up_if_hopeless(target)
+        self._progress(target, len(mine))
+
+    def _note_layer(self, target: Target, case: WholeLayer, judgement: Judgement) -> None:
+        if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
+            topic, _, choice = judgement.signature.partition(CHOICE)
+            target.traits.note(topic, choice)
+        self.tallies[target.name, case.check].add(case, judgement, -1)
+        self._record(make_records(target, case, [(case.check, judgement)]))
+
+    def _note(self, target: Target, examined: Examined, block: int) -> None:
+        case = examined.expectation.case
+        verdicts = {judgement.verdict for _, judgement in examined.found}
+        if len(target.claimed) < KEPT and verdicts - {Verdict.UNSUPPORTED}:
+            target.claimed.append(case)
+        for check, judgement in examined.found:
+            if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays:
+                target.traits.observe(examined.expectation, examined.arrays["output"], judgement)
+            self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
+        self._record(make_records(target, case, examined.found))
+
+    def _give_up_if_hopeless(self, target: Target) -> None:
+        if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
+            target.status = "abandoned"
+            target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
+
+
+def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
+    """The rows of one case."""
+    content, versions = case.to_json(), target.version_text
+    arguments, shape = canonical(content["arguments"]), canonical(content["input_shape"])
+    return [
+        Record(
+            target=target.name,
+            device=target.device,
+            versions=versions,
+            check=check,
+            verdict=judgement.verdict,
+            case=case.id,
+            dtype=case.dtype,
+            error=judgement.error,
+            quality=judgement.quality,
+            signature=judgement.signature,
+            detail=judgement.detail,
+            arguments=arguments,
+            input_shape=shape,
+            recipe=case.data.recipe,
+            seed=case.data.seed,
+        )
+        for check, judgement in found
+    ]
+
+
+def _wait(futures: Iterable[Future[None]]) -> None:
+    for future in futures:
+        future.result()
+    interrupts.check()

@@ -1,0 +1,125 @@
+"""Cases asked of a target: together, alone and thoroughly, and again in a worker that has no memories."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
+from depthwise_conformance.judging import checks as judge
+from depthwise_conformance.judging.tally import Examined, Found
+from depthwise_conformance.judging.values import Expectation, Judgement, expect
+from depthwise_conformance.layers.asking import judge_layers
+from depthwise_conformance.layers.rehearsal import operation_case
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.targets import Target
+from depthwise_conformance.workers.outcomes import LOST, Outcome
+from depthwise_conformance.workers.protocol import Message
+from depthwise_conformance.workers.worker import Worker
+
+# What a check is judged beside when it is judged alone: its verdict depends on it.
+NEEDS = {
+    **dict.fromkeys((*judge.GRADIENT_CHECKS, "shape_inference", "metamorphic"), ("output",)),
+    "determinism": judge.GRADIENT_CHECKS,
+    "purity": ("determinism", *judge.GRADIENT_CHECKS),
+}
+NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
+OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
+
+
+class Examiner:
+    """Asks targets about cases on behalf of `checks`, and looks twice at what an earlier case may have caused."""
+
+    def __init__(self, checks: Sequence[str]) -> None:
+        self._checks = checks
+        self._confirmed: set[tuple[str, str]] = set()
+
+    def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
+        """One check on one case, alone and thoroughly; None where the check does not apply."""
+        if not isinstance(case, Case):
+            return judge_layers(target.worker, target.declared, [case])[0][1] if check == case.check else None
+        judgement = self.examine(target, case, check).judgement(check)
+        if check != judge.METAMORPHIC_CHECK or (judgement is not None and judgement.verdict.is_discrepancy):
+            return judgement
+        return judge_cores(target, [expect(case)])[0] or judgement
+
+    def examine(self, target: Target, case: Case, check: str) -> Examined:
+        """One check on one case, alone and thoroughly, with what came back."""
+        needed = {check, *NEEDS.get(check, ())}
+        return next(self.examine_all(target, [expect(case)], needed, thorough=True))
+
+    def examine_all(
+        self, target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
+    ) -> Iterator[Examined]:
+        """The cases in turn, each with what came back. Raises WorkerBrokenError."""
+        mine = [target.expects(expectation) for expectation in expectations]
+        for examined in _examine(target, mine, checks, thorough):
+            yield replace(examined, found=self._confirm(target, examined.expectation, examined.found))
+
+    def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
+        """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.
+
+        A result that is wrong there too is no matter of memory, and `output` tells it; a crash that does not
+        happen there is told as one whose cause may be an earlier call.
+        """
+        confirmed = []
+        for check, judgement in found:
+            if judgement.verdict is Verdict.CRASHED and not self._crashes_alone(target, expectation):
+                judgement = replace(judgement, signature=NOT_ALONE, detail=f"{NOT_ALONE}\n{judgement.detail}")
+            step = judge.fresh_request(expectation, judgement) if check == "purity" else None
+            if step is not None and (target.name, judgement.signature) not in self._confirmed:
+                ((outcome,),) = _ask_fresh(target, step.request)
+                if judge.is_right(step, outcome):
+                    self._confirmed.add((target.name, judgement.signature))
+                else:
+                    judgement = Judgement(Verdict.PASS)
+            confirmed.append((check, judgement))
+        return confirmed
+
+    def _crashes_alone(self, target: Target, expectation: Expectation) -> bool:
+        if target.worker.aborted:
+            return True
+        steps = judge.plan(expectation, self._checks, thorough=True)
+        (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
+        return outcomes[-1].kind in LOST
+
+
+def judge_cores(target: Target, expectations: Sequence[Expectation]) -> list[Judgement | None]:
+    """Whether one core gives what all of them give; None where the judgement is not possible."""
+    mine = [target.expects(expectation) for expectation in expectations]
+    requests = [(judge.forward_request(expectation),) for expectation in mine]
+    alone = Worker(replace(target.worker.launch, cores=1), target.worker.timeout)
+    try:
+        pairs = list(zip(mine, target.worker.run(requests), alone.run(requests), strict=True))
+    finally:
+        alone.close()
+    return [judge.judge_threads(expectation, many, one) for expectation, (many,), (one,) in pairs]
+
+
+def is_told_by_operation(target: Target, case: WholeLayer, checks: Collection[str]) -> bool:
+    """Whether a layer fails because its operation does, which those of the operation's own checks tell."""
+    telling = [check for check in OPERATION_CHECKS if check in checks]
+    if not isinstance(case, LayerCase) or not telling:
+        return False
+    expectation = target.expects(expect(operation_case(case)))
+    (examined,) = _examine(target, [expectation], telling)
+    return any(judgement.verdict.is_discrepancy for _, judgement in examined.found)
+
+
+def _examine(
+    target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
+) -> Iterator[Examined]:
+    programs = [judge.plan(expectation, checks, thorough) for expectation in expectations]
+    answers = target.worker.run(tuple(step.request for step in program) for program in programs)
+    for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
+        found = list(judge.judge_case(expectation, program, outcomes, checks))
+        yield Examined(expectation, found, judge.first_arrays(program, outcomes))
+
+
+def _ask_fresh(target: Target, *requests: Message) -> list[tuple[Outcome, ...]]:
+    """The answers of a worker that was asked nothing before."""
+    fresh = Worker(target.worker.launch, target.worker.timeout)
+    try:
+        return list(fresh.run([requests]))
+    finally:
+        fresh.close()

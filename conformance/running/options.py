@@ -1,0 +1,66 @@
+"""The options of a run, as the command line and the pytest plugin take them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depthwise_conformance.reports.record import CHECKS
+
+if TYPE_CHECKING:
+    from depthwise_conformance.running.run import RunOptions
+
+TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters alone
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--target": {
+        "action": "append",
+        "default": [],
+        "help": "judge this target, name[:mode][@device] (repeatable; default: all)",
+    },
+    "--adapter": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE:CLASS",
+        "help": "judge this adapter (repeatable)",
+    },
+    "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
+    "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
+    "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter alone)"},
+    "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
+    "--strength": {
+        "type": int,
+        "choices": (1, 2, 3),
+        "default": 2,
+        "help": "first, cases with all tuples of so many arguments and sizes: 1, 2 or 3 (default: %(default)s)",
+    },
+    "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
+    "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
+}
+
+
+def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Adds some of `OPTIONS`."""
+    for name in names:
+        parser.add_argument(name, **OPTIONS[name])
+
+
+def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
+    """The options of a run from those of a command line, by name. Raises UsageError."""
+    from depthwise_conformance.running.run import RunOptions
+
+    alone = given["--adapter"] and not given["--target"]
+    examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
+    return RunOptions(
+        targets=tuple(given["--target"]),
+        adapters=tuple(given["--adapter"]),
+        checks=tuple(given["--check"]) or CHECKS,
+        device=given["--device"],
+        examples=examples,
+        seed=given["--seed"],
+        strength=given["--strength"],
+        out=out.absolute(),
+        merged=merged,
+        timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],
+    )

@@ -1,0 +1,194 @@
+"""A run and its folder: what was asked for, the engine, and everything that is written down."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shlex
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.reports.page import write_page
+from depthwise_conformance.reports.record import CHECKS, Discrepancy
+from depthwise_conformance.reports.runs import RUN
+from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
+from depthwise_conformance.running import interrupts
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.describing import describe_machine, describe_target
+from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.folder import check_folder, clear_folder
+from depthwise_conformance.running.shrinking import Shrinker
+from depthwise_conformance.running.targets import Target, open_targets, requests
+from depthwise_conformance.running.telling import make_discrepancy
+from depthwise_conformance.running.usage import UsageError
+
+Progress = Callable[[Target, int], None]
+
+
+class BrokenTargetError(Exception):
+    """A target could not run: the environment's fault."""
+
+
+class NothingJudged(Exception):
+    """A target claims no case of a check; the message says why."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `depthwise-conformance run` and of the pytest plugin.
+
+    `merged` is where the folders of several processes are going to be one, each judging whole targets of its own.
+    """
+
+    targets: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    checks: tuple[str, ...] = CHECKS
+    device: str = ""
+    examples: int = Options.examples
+    seed: int = 0
+    strength: int = Options.strength
+    out: Path = Path("conformance-run")
+    timeout: float = 20.0
+    merged: Path | None = None
+
+    def __post_init__(self) -> None:
+        for check in self.checks:
+            if check not in CHECKS:
+                raise UsageError(f"check {check!r}: accepted are {', '.join(CHECKS)}")
+        for name, value, accepted in (
+            ("examples", self.examples > 0, "1 or more"),
+            ("seed", self.seed >= 0, "0 or more"),
+            ("timeout", self.timeout > 0, "seconds above 0"),
+        ):
+            if not value:
+                raise UsageError(f"--{name} {getattr(self, name)}: accepted are {accepted}")
+
+
+class ConformanceRun:
+    """One run. `verify` judges all of `selected` when first asked, or one of several processes the target asked for."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self.selected: dict[str, set[str]] = {}
+        self.discrepancies: list[Discrepancy] = []
+        self.progress: Progress = lambda target, done: None
+        self.announce: Callable[[str], None] = lambda text: None
+        self.failed = False
+        self._evaluated: set[str] = set()
+        self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
+        self._started = time.time()
+        check_folder(options.out)
+        self.targets = open_targets(requests(options.targets, options.adapters), options.timeout, options.device)
+        self._check_targets()
+        self._writer = RecordWriter(options.out)
+        engine_options = Options(options.checks, options.examples, options.seed, options.strength)
+        self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
+        self._shrinker = Shrinker(engine_options, self.engine.examiner)
+        clear_folder(options.out)
+        self._write_description()  # from now on this is a run's folder, whatever ends the run
+        self._writer.__enter__()
+
+    def verify(self, target_name: str, check: str) -> list[Discrepancy]:
+        """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged, BrokenTargetError."""
+        with interrupts.heeded():
+            return self._verify(target_name, check)
+
+    def _verify(self, target_name: str, check: str) -> list[Discrepancy]:
+        target = next(t for t in self.targets if t.name == target_name)
+        if target_name not in self._evaluated:
+            alone = {target_name: self.selected[target_name]}
+            self._evaluate(self.selected if self.options.merged is None else alone)
+        tally = self.engine.tallies[target_name, check]
+        distinct = self.engine.distinct.get(target_name, [])
+        found = [self._tell_once(target, one) for one in distinct if check in one.checks]
+        if target.status == "broken":
+            raise BrokenTargetError(
+                f"{target.name} could not run, which says nothing of the framework:\n{target.message}"
+            )
+        if tally.reasons and tally.verdicts.total() == tally.reasons.total():
+            raise NothingJudged("unsupported: " + "; ".join(tally.reasons))
+        return found
+
+    @property
+    def complete(self) -> bool:
+        """Whether every selected check judged every case on every target."""
+        judged = all(target.status == "judged" for target in self.targets)
+        return judged and not self.failed and not self.engine.stopped and set(self.selected) <= self._evaluated
+
+    def close(self) -> Path:
+        """Ends the workers and writes the folder; the report's path."""
+        for target in self.targets:
+            target.worker.close()
+        self._writer.__exit__(None, None, None)
+        write_discrepancies(self.options.out, self.discrepancies)
+        self._write_description()
+        return write_page(self.options.out)
+
+    def _evaluate(self, selected: Mapping[str, Collection[str]]) -> None:
+        if self.failed:
+            raise RuntimeError("the run failed before; see the first error")
+        self.failed = True  # unless it comes to its end
+        targets = [target for target in self.targets if target.name in selected]
+        self.engine.evaluate(targets, selected)
+        if any(tally.groups for tally in self.engine.tallies.values()):
+            self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
+            self.engine.diagnose(targets)
+        self.failed = False
+        self._evaluated |= set(selected)
+
+    def _tell_once(self, target: Target, one: Distinct) -> Discrepancy:
+        """The discrepancy, shrunk and written down when the first of its checks asks for it."""
+        if id(one) not in self._told:
+            smallest = self._shrinker.shrink(target, one)
+            if isinstance(smallest.case, Case) and not one.holds(smallest.case):
+                one.withdraw_condition()
+            path = self.options.out / "cases" / f"{smallest.case.id}.json"
+            path.write_text(json.dumps(smallest.case.to_json(), indent=2) + "\n")
+            passing = self.engine.tallies[target.name, one.check].passing
+            told = make_discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))
+            self._told[id(one)] = told
+            self.discrepancies.append(told)
+        return self._told[id(one)]
+
+    def _replay(self, path: Path, target: Target, check: str) -> str:
+        launch = target.worker.launch
+        where = self.options.merged or self.options.out
+        command = ["depthwise-conformance", "replay", str(where / "cases" / path.name), "--check", check]
+        if launch.adapter.rpartition(":")[0].endswith(".py"):
+            command += ["--adapter", launch.adapter, "--device", launch.device]
+        else:
+            command += ["--target", target.name]
+        return shlex.join(command)
+
+    def _check_targets(self) -> None:
+        broken = [f"{target.name}: {target.message}" for target in self.targets if target.status == "broken"]
+        if len(broken) == len(self.targets):
+            raise UsageError("no target could start:\n" + "\n".join(broken))
+        names = [target.name for target in self.targets]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            for target in self.targets:
+                target.worker.close()
+            raise UsageError(f"targets {', '.join(doubled)} were asked for twice; give each adapter a name of its own")
+
+    def _write_description(self) -> None:
+        o = self.options
+        content = {
+            "schema": 1,
+            "tool": version("depthwise-conformance"),
+            "started": datetime.datetime.fromtimestamp(self._started, datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self._started, 3),
+            "seed": o.seed,
+            "examples": o.examples,
+            "strength": o.strength,
+            "checks": list(o.checks),
+            "complete": self.complete,
+            "machine": describe_machine(),
+            "options": {"targets": o.targets, "adapters": o.adapters, "device": o.device, "timeout": o.timeout},
+            "targets": [describe_target(target, o.strength) for target in self.targets],
+        }
+        (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

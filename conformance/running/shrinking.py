@@ -1,0 +1,77 @@
+"""The smallest case found on which a target has a discrepancy."""
+
+from __future__ import annotations
+
+import time
+
+from depthwise_conformance.casebook.case import Case, LayerCase
+from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
+from depthwise_conformance.judging.tally import Failure, extent
+from depthwise_conformance.layers.asking import judge_layers
+from depthwise_conformance.layers.telling import plainer
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.drawing import search, simplify
+from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.targets import Target
+from depthwise_conformance.workers.worker import WorkerBrokenError
+
+
+class Shrinker:
+    """Shrinks one discrepancy after another, within the time that the run has for all of them."""
+
+    def __init__(self, options: Options, examiner: Examiner) -> None:
+        self._options = options
+        self._examiner = examiner
+        self._left = options.search_budget
+
+    def shrink(self, target: Target, distinct: Distinct) -> Failure:
+        """The smallest case found on which this target has this discrepancy."""
+        best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
+        if isinstance(best.case, LayerCase):
+            return _simplify_layer(target, best)
+        if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
+            return best
+
+        def fails(case: Case) -> bool:
+            nonlocal best
+            if target.status == "broken":
+                return False
+            try:
+                examined = self._examiner.examine(target, case, check)
+            except WorkerBrokenError as error:
+                target.status, target.message = "broken", str(error)
+                return False
+            judgement, same = examined.judgement(check), fails_alike(distinct, examined, strictly=True)
+            if judgement is not None and same and extent(case) <= extent(best.case):
+                best = Failure(case, judgement)
+            return bool(same)
+
+        start = time.monotonic()
+        seconds = min(self._options.search_seconds, self._left)
+        if first is not None and isinstance(first.case, Case):
+            seed, size = self._options.block_seed(first.block), self._options.block_size(first.block)
+            search(seed, size, first.case, fails, seconds)
+        if isinstance(best.case, Case):
+            simplify(best.case, fails, start + seconds)
+        self._left -= time.monotonic() - start
+        return best
+
+
+def _simplify_layer(target: Target, failure: Failure) -> Failure:
+    """The failure without the arguments that it does not need."""
+    tried = {failure.case.id}
+    while target.status == "judged" and isinstance(failure.case, LayerCase):
+        others = [case for case in plainer(failure.case) if case.id not in tried]
+        tried |= {case.id for case in others}
+        try:
+            judged = judge_layers(target.worker, target.declared, others)
+        except WorkerBrokenError as error:
+            target.status, target.message = "broken", str(error)
+            break
+        key = failure.judgement.verdict, failure.judgement.signature
+        alike = [Failure(case, found) for case, found in judged if (found.verdict, found.signature) == key]
+        if not alike:
+            break
+        failure = alike[0]
+    return failure

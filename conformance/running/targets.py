@@ -1,0 +1,181 @@
+"""Which targets there are, which were asked for, and the live ones of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.judging.traits import Traits
+from depthwise_conformance.judging.values import Expectation
+from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
+from depthwise_conformance.running.usage import UsageError
+from depthwise_conformance.workers.process import Launch
+from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
+
+SPELLING = re.compile(r"(?P<name>[^:@]+)(:(?P<mode>[^@]+))?(@(?P<device>.+))?")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A target as asked for; `device` is "" for every device that it finds."""
+
+    name: str
+    launch: Launch
+    device: str = ""
+
+
+@dataclass
+class Target:
+    """A target of a run: its worker, and what became of it (`judged`, `broken` or `abandoned`)."""
+
+    name: str
+    device: str
+    worker: Worker
+    versions: Mapping[str, str] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Arithmetic] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
+    status: str = "judged"
+    message: str = ""
+    cases: int = 0
+    claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
+    seconds: float = 0.0
+
+    def expects(self, expectation: Expectation) -> Expectation:
+        """What is expected of this target: the same, unless it declares an arithmetic for the case's dtype."""
+        declared = self.declared.get(expectation.case.dtype)
+        return expectation if declared is None else replace(expectation, declared=declared)
+
+    @property
+    def version_text(self) -> str:
+        """The versions as `Record` has them."""
+        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+
+
+def requests(targets: Sequence[str], adapters: Sequence[str]) -> list[Request]:
+    """The targets asked for; without any, every installed one (or the given adapters alone).
+
+    `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`. Raises UsageError.
+    """
+    asked = [_by_name(spelling) for spelling in targets]
+    asked += [_by_file(location) for location in adapters]
+    asked = asked or [_by_name(name) for name in adapter_names() if not missing(name)]
+    if not asked:
+        raise UsageError("no framework is installed; try: pip install 'depthwise-conformance[torch]', or --adapter")
+    return asked
+
+
+def missing(name: str) -> tuple[str, ...]:
+    """The packages that a built-in target needs and that are not installed (whichever distribution brings them)."""
+    return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
+
+
+def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> list[Target]:
+    """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`)."""
+    workers: list[Worker] = []
+    with ThreadPoolExecutor(max(len(asked), 1)) as pool:
+        try:
+            first = list(pool.map(lambda request: _open(request, timeout, workers), asked))
+            others = [r for request, target in zip(asked, first, strict=True) for r in _other_devices(request, target)]
+            opened = first + list(pool.map(lambda request: _open(request, timeout, workers), others))
+        except BaseException:
+            for worker in workers:
+                worker.abort()
+            raise
+    kept = [target for target in opened if target.device.startswith(device) or target.status == "broken"]
+    for target in opened:
+        if target not in kept:
+            target.worker.close()
+    if not kept:
+        raise UsageError(f"there is no target on device {device!r}; found are {sorted({t.device for t in opened})}")
+    return sorted(kept, key=lambda target: _order(target, asked))
+
+
+def _by_name(spelling: str) -> Request:
+    match = SPELLING.fullmatch(spelling)
+    names = adapter_names()
+    if match is None or match["name"] not in names:
+        raise UsageError(f"target {spelling!r}: accepted are {', '.join(names)}, as name[:mode][@device]")
+    if absent := missing(match["name"]):
+        needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
+        raise UsageError(f"target {spelling!r}: {needed}; try: pip install {' '.join(absent)}")
+    launch = Launch(names[match["name"]], mode=match["mode"] or "")
+    return Request(match["name"], launch, match["device"] or "")
+
+
+def _by_file(location: str) -> Request:
+    file, _, name = location.rpartition(":")
+    if not file.endswith(".py") or not Path(file).is_file():
+        raise UsageError(f"adapter {location!r}: accepted is path/to/file.py:ClassName, of a file that exists")
+    return Request(location, Launch(f"{Path(file).resolve()}:{name}"))
+
+
+def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
+    launch = replace(request.launch, device=request.device or "cpu")
+    worker = Worker(launch, timeout)
+    workers.append(worker)
+    try:
+        hello = worker.start()
+        _check_choice(request, launch, hello)
+        declared = _declared(hello.get("arithmetic", {}))
+    except WorkerBrokenError as error:
+        worker.close()
+        name = _full_name(request.name, launch)
+        return Target(name, launch.device, worker, status="broken", message=str(error))
+    return Target(
+        _full_name(str(hello["name"]), launch),
+        launch.device,
+        worker,
+        hello["versions"],
+        tuple(hello["dtypes"]),
+        tuple(hello["modes"]),
+        tuple(hello["devices"]),
+        hello["unsupported"],
+        declared,
+    )
+
+
+def _declared(names: Mapping[str, str]) -> dict[str, Arithmetic]:
+    found = {}
+    for dtype, name in names.items():
+        known = {arithmetic.name: arithmetic for arithmetic in arithmetics(dtype)} if dtype in FORMATS else {}
+        if name not in known:
+            accepted = ", ".join(known) or f"a dtype of {', '.join(FORMATS)}"
+            raise WorkerBrokenError(f"the arithmetic declared for {dtype} is {name!r}; accepted are {accepted}")
+        found[dtype] = known[name]
+    return found
+
+
+def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) -> None:
+    for what, chosen, offered in (
+        ("mode", launch.mode, ["", *hello["modes"]]),
+        ("device", request.device, ["", *hello["devices"]]),
+    ):
+        if chosen not in offered:
+            raise WorkerBrokenError(f"{what} {chosen!r} is not offered by {request.name}; it has {offered[1:]}")
+
+
+def _full_name(name: str, launch: Launch) -> str:
+    mode = f":{launch.mode}" if launch.mode else ""
+    return f"{name}{mode}@{launch.device}"
+
+
+def _other_devices(request: Request, target: Target) -> Iterator[Request]:
+    if not request.device:
+        yield from (replace(request, device=device) for device in target.devices if device != target.device)
+
+
+def _order(target: Target, asked: Sequence[Request]) -> int:
+    locations = [request.launch.adapter for request in asked]
+    return locations.index(target.worker.launch.adapter)

@@ -1,0 +1,80 @@
+"""Cases and discrepancies in words."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+from depthwise_conformance.casebook.case import AnyCase, Case, Refusal, canonical
+from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.judging.tally import Failure
+from depthwise_conformance.layers.telling import written
+from depthwise_conformance.reports.record import Discrepancy
+from depthwise_conformance.reports.words import visible
+from depthwise_conformance.running.targets import Target
+
+
+def tell(found: Discrepancy, check: str) -> str:
+    """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it.
+
+    In short for a check that is not the discrepancy's own, but shows it too.
+    """
+    if check != found.check:
+        return visible(f"{found.target}: {check} fails with {found.check}, discrepancy {found.id}, which see")
+    software = f" ({found.versions})" if found.versions else ""
+    cases = f"{found.failing} of {found.failing + found.passing} judged cases"
+    worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
+    lines = [f"{found.id}  {found.target}{software}: {found.check} is {found.verdict.value} on {cases}{worst}"]
+    for name in ("signature", "cause", "condition", "place", "also"):
+        if value := getattr(found, name):
+            lines.append(f"  {name}: {value}")
+    lines.append(f"  smallest case {found.smallest_case}")
+    lines += [f"    {line}" for line in found.detail.splitlines()]
+    return visible("\n".join([*lines, f"  replay: {found.replay}"]))
+
+
+def tell_case(case: AnyCase) -> str:
+    """The case as the call that a user would write."""
+    content = case.to_json()
+    arguments = [written(value) for value in content.get("layer", {}).get("positional", ())]
+    arguments += [f"{name}={_literal(value)}" for name, value in content["arguments"].items()]
+    told = f"DepthwiseConv2D({', '.join(arguments)}) on an input of shape {tuple(content['input_shape'])}"
+    if isinstance(case, Refusal):
+        return f"{told}, where {case.wrong}"
+    told += f", data {case.data.recipe}/{case.data.seed}"
+    if isinstance(case, Case):
+        return told
+    home = f", with {case.home} in ~/.keras/keras.json" if case.home else ""
+    return f"{told}: {', '.join(case.steps)}{home}"
+
+
+def make_discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure, replay: str) -> Discrepancy:
+    """What `discrepancies.csv` has of a discrepancy, shrunk to `smallest`."""
+    verdict, signature = one.key
+    worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
+    story = [tell_case(smallest.case), smallest.judgement.detail, *one.notes]
+    return Discrepancy(
+        id=hashlib.sha256(canonical([target.name, one.check, verdict, signature, one.cause]).encode()).hexdigest()[:8],
+        target=target.name,
+        versions=target.version_text,
+        device=target.device,
+        dtype=smallest.case.dtype,
+        check=one.check,
+        verdict=verdict,
+        cause=one.cause,
+        condition=one.condition,
+        place=one.place,
+        failing=one.group.failing,
+        passing=passing,
+        worst_error=max(worst, default=math.nan),
+        smallest_case=smallest.case.id,
+        replay=replay,
+        known="",
+        also=", ".join(f"{check} {count}" for check, count in one.shown_by.items()),
+        signature=signature,
+        detail="\n".join(story),
+    )
+
+
+def _literal(value: object) -> str:
+    return written(tuple(value) if isinstance(value, list) else value)

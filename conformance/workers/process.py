@@ -1,0 +1,218 @@
+"""A child process behind non-blocking pipes: how it is started, fed, watched and ended."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from depthwise_conformance.workers.protocol import JOINED, PREFIX, Message, ProtocolError, decode, encode, frame_sizes
+
+START_SECONDS = 300.0  # importing a framework on a cold disk
+MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
+POLL_SECONDS = 0.1
+STDERR_TAIL = 8000
+WAITING = {"OMP_WAIT_POLICY": "passive"}  # idle threads of one target must not take the cores from another
+PIPE = 1 << 16  # what a pipe holds
+DEATH_SECONDS = 5.0  # between the end of a worker's output and its own
+
+
+class WorkerLostError(Exception):
+    """The worker died (`timed_out` False) or exceeded its time limit while it was answering."""
+
+    def __init__(self, message: str, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a worker: the adapter's location, its device and mode, and the command that speaks the protocol.
+
+    `cores` says how many processor cores it may use, 0 for all; `home` is a home folder of its own.
+    """
+
+    adapter: str
+    device: str = "cpu"
+    mode: str = ""
+    cores: int = 0
+    home: str = ""
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.workers")
+
+
+class Process:
+    """A child process behind non-blocking pipes."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._child = subprocess.Popen(
+            launch.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(launch),
+            start_new_session=True,  # so that a time limit ends its children too, and Ctrl-C reaches the parent alone
+        )
+        assert self._child.stdin and self._child.stdout and self._child.stderr
+        self._pipes = (self._child.stdin, self._child.stdout, self._child.stderr)
+        self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in self._pipes)
+        for pipe in self._pipes:
+            os.set_blocking(pipe.fileno(), False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+        self._selector.register(self._stderr, selectors.EVENT_READ)
+        self._outgoing: collections.deque[memoryview] = collections.deque()
+        self._incoming = bytearray()
+        self._last_words = b""
+        self._next_check = 0.0
+
+    def send(self, *messages: Message) -> None:
+        """Queues frames and writes what the pipe takes, small ones in one go."""
+        pieces = [piece for message in messages for piece in encode(message)]
+        if sum(map(len, pieces)) < JOINED:
+            pieces = [b"".join(pieces)]
+        if not self._outgoing:
+            self._selector.register(self._stdin, selectors.EVENT_WRITE)
+        self._outgoing.extend(memoryview(piece) for piece in pieces)
+        self._write()
+
+    def receive(self, seconds: float) -> Message:
+        """The next frame. Raises WorkerLostError when there is none within the time limit."""
+        deadline = time.monotonic() + seconds
+        late = False
+        while (message := self._parse()) is None:
+            if late:
+                raise WorkerLostError(f"no answer within {seconds:g} s", timed_out=True)
+            late = time.monotonic() > deadline  # what is in the pipe by then has come in time
+            self._check_memory()
+            self._exchange()
+        return message
+
+    def end(self) -> None:
+        """Kills the process and frees the pipes."""
+        self.kill()
+        self._child.wait()
+        self._selector.close()
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def kill(self) -> None:
+        """Kills the process with its children, those in sessions of their own too."""
+        descendants: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            descendants = psutil.Process(self._child.pid).children(recursive=True)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        for process in descendants:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def _exchange(self) -> None:
+        """Moves what the pipes are ready for. Raises WorkerLostError when nothing more can come."""
+        dead = self._child.poll() is not None  # asked first: what it wrote before is ready
+        ready = [key.fd for key, _ in self._selector.select(POLL_SECONDS)]
+        if self._stdin in ready:
+            self._write()
+        if self._stderr in ready:
+            self._listen()
+        if self._stdout in ready:
+            self._read()
+        elif dead:  # though a child of its may keep the pipe open
+            raise WorkerLostError(self._obituary())
+
+    def _write(self) -> None:
+        try:
+            while self._outgoing:
+                piece = self._outgoing[0]
+                written = os.write(self._stdin, piece)
+                if written < len(piece):
+                    self._outgoing[0] = piece[written:]
+                else:
+                    self._outgoing.popleft()
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._outgoing.clear()  # the end of its output will tell
+        self._selector.unregister(self._stdin)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._stdout, 1 << 20)
+        except BlockingIOError:
+            return
+        if not data:
+            raise WorkerLostError(self._obituary())
+        self._incoming += data
+
+    def _parse(self) -> Message | None:
+        if len(self._incoming) < PREFIX.size:
+            return None
+        try:
+            header, payload = frame_sizes(self._incoming)
+            end = PREFIX.size + header + payload
+            if len(self._incoming) < end:
+                return None
+            view = memoryview(self._incoming)
+            message = decode(view[PREFIX.size : PREFIX.size + header], view[PREFIX.size + header : end])
+            view.release()
+        except ProtocolError as error:
+            raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
+        del self._incoming[:end]
+        return message
+
+    def _listen(self) -> bool:
+        """Reads from its standard error and keeps the end; whether there was something."""
+        try:
+            data = os.read(self._stderr, PIPE)
+        except BlockingIOError:
+            return False
+        if not data:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(self._stderr)
+        self._last_words = (self._last_words + data)[-STDERR_TAIL:]
+        return bool(data)
+
+    def _check_memory(self) -> None:
+        if time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + POLL_SECONDS
+        with contextlib.suppress(psutil.Error):
+            used = psutil.Process(self._child.pid).memory_info().rss
+            if used > MEMORY_BYTES:
+                raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {MEMORY_BYTES >> 20} MiB")
+
+    def _obituary(self) -> str:
+        try:
+            status = self._child.wait(timeout=DEATH_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "the worker closed its output"
+        how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
+        for _ in range(16):  # what is left in the pipe, though not for ever
+            if not self._listen():
+                break
+        said = self._last_words.decode(errors="replace").strip()
+        return f"the worker died ({how})" + (f"; its last words:\n{said}" if said else "")
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    """The worker's environment; with a home of its own, nothing else says where Keras's configuration is."""
+    environment = {**WAITING, **os.environ}
+    if launch.home:
+        environment.pop("KERAS_HOME", None)
+        environment.update(HOME=launch.home, USERPROFILE=launch.home)
+    return environment
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,122 @@
+"""The parent's side of a worker: starts it, feeds it, and outlives it.
+
+A worker that dies, hangs, eats memory or sends garbage costs the request it was at; a fresh one does the rest.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from depthwise_conformance.workers.outcomes import LOST, Outcome, is_hello, read_outcome
+from depthwise_conformance.workers.process import START_SECONDS, Launch, Process, WorkerLostError
+from depthwise_conformance.workers.protocol import VERSION, Message
+
+FIRST_CALL = 4.0  # how many time limits the first call may take, in which a framework sets itself up
+WINDOW = 24  # requests under way, so that the worker never waits for the parent
+
+
+class WorkerBrokenError(Exception):
+    """The worker could not start: the environment's fault, with what it said."""
+
+
+Program = tuple[Message, ...]
+
+
+class Worker:
+    """One target's process. Not thread-safe; `close` it.
+
+    `losses` counts the processes that were lost, `lost_seconds` the time that waiting for them and starting anew took.
+    """
+
+    def __init__(self, launch: Launch, timeout: float) -> None:
+        self.launch = launch
+        self.timeout = timeout
+        self._limit = timeout
+        self._process: Process | None = None
+        self.losses = 0
+        self.lost_seconds = 0.0
+        self.aborted = False
+
+    def start(self) -> Mapping[str, Any]:
+        """Starts the process; what it says of itself. Raises WorkerBrokenError."""
+        self.close()
+        try:
+            self._process = Process(self.launch)
+            hello = {"type": "start", "protocol": VERSION, "adapter": self.launch.adapter}
+            hello |= {"device": self.launch.device, "mode": self.launch.mode, "cores": self.launch.cores}
+            self._process.send(Message(hello))
+            reply = self._process.receive(START_SECONDS).header
+        except (OSError, WorkerLostError) as error:
+            self.close()
+            raise WorkerBrokenError(str(error)) from error
+        if reply["type"] != "started":
+            self.close()
+            raise WorkerBrokenError(str(reply.get("message", reply)))
+        if not is_hello(reply):
+            self.close()
+            raise WorkerBrokenError(f"the worker's description of itself is malformed: {dict(reply)}")
+        self._limit = FIRST_CALL * self.timeout
+        return reply
+
+    def run(self, programs: Iterable[Program]) -> Iterator[tuple[Outcome, ...]]:
+        """The outcomes of each program in turn; a program that loses the worker ends with the request that did."""
+        waiting = iter(programs)
+        sent: collections.deque[Program] = collections.deque()
+        try:
+            while self._fill(waiting, sent):
+                start = time.monotonic()
+                outcomes = self._collect(sent[0])
+                sent.popleft()
+                if outcomes and outcomes[-1].kind in LOST:
+                    self.losses += 1
+                    self.lost_seconds += time.monotonic() - start
+                    self.close()
+                    waiting = itertools.chain(tuple(sent), waiting)
+                    sent.clear()
+                yield outcomes
+        finally:
+            if sent:  # their answers must not be taken for those of the next run
+                self.close()
+
+    def _fill(self, waiting: Iterator[Program], sent: collections.deque[Program]) -> bool:
+        """Keeps a window of requests in the pipe; whether there is an answer to wait for."""
+        while sum(map(len, sent)) < WINDOW and (program := next(waiting, None)) is not None:
+            sent.append(program)
+            self._live().send(*program)
+        return bool(sent)
+
+    def _collect(self, program: Program) -> tuple[Outcome, ...]:
+        outcomes: list[Outcome] = []
+        try:
+            for request in program:
+                outcomes.append(read_outcome(request, self._live().receive(self._limit)))
+                self._limit = self.timeout
+        except WorkerLostError as loss:
+            outcomes.append(Outcome("timed_out" if loss.timed_out else "crashed", str(loss)))
+        return tuple(outcomes)
+
+    def _live(self) -> Process:
+        if self.aborted:
+            raise WorkerBrokenError("the run was ended")
+        if self._process is None:
+            start = time.monotonic()
+            self.start()
+            self.lost_seconds += time.monotonic() - start
+        assert self._process is not None
+        return self._process
+
+    def abort(self) -> None:
+        """Kills the process, for good, while another thread may be waiting for its answer."""
+        self.aborted = True
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """Ends the process, if there is one."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None

@@ -1,0 +1,50 @@
+"""The front door: what users of the suite write against.
+
+An adapter's author needs `Adapter`, `LayerHandle`, `Gradients`, `Description`, `Unsupported` and `LayerConfig`; who
+reads a run, `read_runs`, `read_results` and `read_discrepancies`, with `Record`, `Discrepancy` and `Verdict`. A name is
+imported when it is first asked for, so that importing the package costs nothing; no framework is imported by any.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from depthwise_conformance.adapters.base import Adapter, Description, Gradients, LayerHandle, Unsupported
+    from depthwise_conformance.reference.config import LayerConfig
+    from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
+    from depthwise_conformance.reports.runs import read_runs
+    from depthwise_conformance.reports.tables import read_discrepancies, read_results
+
+__all__ = [
+    "Adapter",
+    "Description",
+    "Discrepancy",
+    "Gradients",
+    "LayerConfig",
+    "LayerHandle",
+    "Record",
+    "Unsupported",
+    "Verdict",
+    "read_discrepancies",
+    "read_results",
+    "read_runs",
+]
+_HOMES = {
+    **dict.fromkeys(("Adapter", "Description", "Gradients", "LayerHandle", "Unsupported"), "adapters.base"),
+    "LayerConfig": "reference.config",
+    **dict.fromkeys(("Discrepancy", "Record", "Verdict"), "reports.record"),
+    "read_runs": "reports.runs",
+    **dict.fromkeys(("read_discrepancies", "read_results"), "reports.tables"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,13 @@
+"""Every fake by its name, whichever module it is in: `tests/fakes/by_name.py:KernelFlipped` is what a worker loads."""
+
+from combined import TwoFaults
+from faults import FAULTS
+from honest import HONEST, HONEST_LAYERS
+from layer_faults import LAYER_FAULTS
+
+globals().update({fake.__name__: fake for fake in (*HONEST, *HONEST_LAYERS, *FAULTS, *LAYER_FAULTS, TwoFaults)})
+
+
+def location(name: str) -> str:
+    """Where a worker finds the fake of this name."""
+    return f"{__file__}:{name}"

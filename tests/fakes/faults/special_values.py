@@ -1,0 +1,60 @@
+"""NaN and infinities."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import ml_dtypes
+import numpy as np
+from honest import Array
+
+from depthwise_conformance.reference import LayerConfig
+from faults.base import Fault
+
+
+class Special(Fault):
+    """Honest; its subclasses change what special values come to."""
+
+    check: ClassVar[str] = "special_values"
+
+
+class NanTakenForZero(Special):
+    """NaN in the input is taken for zero."""
+
+    def read(self, config: LayerConfig, x: Array) -> Array:
+        return super().read(config, np.where(np.isnan(x), np.zeros_like(x), x))
+
+
+class InfinitySaturates(Special):
+    """Infinite results are the largest numbers."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        largest = ml_dtypes.finfo(dtype).max
+        return np.where(np.isinf(stored), np.copysign(largest, stored).astype(dtype), stored)
+
+
+class ZeroWeightsSkipped(Special):
+    """Taps whose weight is zero are skipped, whatever they would multiply."""
+
+    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
+        skipped = (weights == 0).any(axis=(0, 1)) & np.isfinite(weights).all(axis=(0, 1))
+        finite = np.where(np.isfinite(images), images, np.zeros_like(images))
+        honest, without = (super(ZeroWeightsSkipped, self).convolve(config, x, weights) for x in (images, finite))
+        return np.where(skipped & np.isnan(honest), without, honest)
+
+
+class NanInOneChannelSpreads(Special):
+    """A NaN in one channel makes all channels of that output NaN, as a product with a block of zeros does."""
+
+    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
+        y = super().convolve(config, images, weights)
+        return y + 0 * y.sum(axis=3, keepdims=True)
+
+
+class InfinityIsNan(Special):
+    """Infinite results are NaN."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        return np.where(np.isinf(stored), np.full_like(stored, np.nan), stored)

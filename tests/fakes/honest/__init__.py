@@ -1,0 +1,113 @@
+"""Honest implementations: a base with a hook for everything that can be got wrong, and variants that must all pass.
+
+Written from the documentation, in NumPy, and independent of the reference's arithmetic. `faults` overrides one hook at
+a time.
+"""
+
+from depthwise_conformance.adapters.base import Adapter
+from honest.activations import Array, activation, erf, sigmoid, softmax
+from honest.layer_variants import (
+    LayerActivityOfBatch,
+    LayerAsKerasWrites,
+    LayerBuiltByFirstCall,
+    LayerCallAlone,
+    LayerInDouble,
+    LayerOtherDraws,
+    LayerOtherErrors,
+    LayerOtherSlopes,
+    LayerRefusesWhenUsed,
+)
+from honest.operation import HALVES, Axis, Honest, Known
+from honest.variants import (
+    BiasFirst,
+    BlockedSum,
+    DeclaresTF32,
+    FlushedSubnormals,
+    FusedMultiplyAdd,
+    MatrixProduct,
+    NoHalves,
+    OddLayout,
+    OnlyForward,
+    PairwiseSum,
+    Products,
+    ReversedSum,
+    RoundedActivation,
+    RoundedStages,
+    SkippedPadding,
+    Talkative,
+    WideAccumulator,
+    tf32,
+)
+
+__all__ = [
+    "HALVES",
+    "HONEST",
+    "HONEST_LAYERS",
+    "Array",
+    "Axis",
+    "BiasFirst",
+    "BlockedSum",
+    "DeclaresTF32",
+    "FlushedSubnormals",
+    "FusedMultiplyAdd",
+    "Honest",
+    "Known",
+    "LayerActivityOfBatch",
+    "LayerAsKerasWrites",
+    "LayerBuiltByFirstCall",
+    "LayerCallAlone",
+    "LayerInDouble",
+    "LayerOtherDraws",
+    "LayerOtherErrors",
+    "LayerOtherSlopes",
+    "LayerRefusesWhenUsed",
+    "MatrixProduct",
+    "NoHalves",
+    "OddLayout",
+    "OnlyForward",
+    "PairwiseSum",
+    "Products",
+    "ReversedSum",
+    "RoundedActivation",
+    "RoundedStages",
+    "SkippedPadding",
+    "Talkative",
+    "WideAccumulator",
+    "activation",
+    "erf",
+    "sigmoid",
+    "softmax",
+    "tf32",
+]
+
+HONEST: tuple[type[Adapter], ...] = (
+    Honest,
+    ReversedSum,
+    PairwiseSum,
+    BlockedSum,
+    MatrixProduct,
+    FusedMultiplyAdd,
+    WideAccumulator,
+    RoundedStages,
+    RoundedActivation,
+    BiasFirst,
+    SkippedPadding,
+    FlushedSubnormals,
+    OddLayout,
+    DeclaresTF32,
+    NoHalves,
+    Talkative,
+    OnlyForward,
+)
+HONEST_LAYERS: tuple[type[Adapter], ...] = (
+    Honest,
+    LayerBuiltByFirstCall,
+    LayerCallAlone,
+    LayerActivityOfBatch,
+    LayerOtherDraws,
+    LayerOtherSlopes,
+    LayerAsKerasWrites,
+    LayerInDouble,
+    LayerOtherErrors,
+    LayerRefusesWhenUsed,
+)
