@@ -54,7 +54,9 @@ def test_a_target_starts_and_describes_itself(name: str, targets: dict[str, Targ
 
 @pytest.mark.parametrize("case", AGREED, ids=lambda case: canonical(case.config.to_json()))
 @pytest.mark.parametrize("name", INSTALLED)
-def test_plain_cases_pass_on_every_target(name: str, case: Case, targets: dict[str, Target], examiner: Examiner) -> None:
+def test_plain_cases_pass_on_every_target(
+    name: str, case: Case, targets: dict[str, Target], examiner: Examiner
+) -> None:
     for check in CHECKS:
         judgement = examiner.judge(targets[name], case, check)
         assert judgement is None or judgement.verdict in (Verdict.PASS, Verdict.UNSUPPORTED), judgement

@@ -26,7 +26,7 @@ from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.drawing import draw_block
 
-PAGE = Path(__file__).parent.parent / "docs" / "deviations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deviations.md"
 WRONG = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.IMPRECISE)
 TELLING, LARGE = 12, 4000  # elements of the output: smaller ones tell little, larger ones no more
 ENOUGH = 8  # samples that fail, and that pass
@@ -274,7 +274,7 @@ KINDS = {
 
 
 def test_the_documentation_lists_the_library() -> None:
-    assert PAGE.read_text() == page(), "python tests/test_deviations.py writes it anew"
+    assert PAGE.read_text() == page(), "python tests/diagnosis/test_deviations.py writes it anew"
 
 
 # The search.

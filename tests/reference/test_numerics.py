@@ -23,7 +23,7 @@ from depthwise_conformance.reference.special import LIMITS
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.drawing import draw_block
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DTYPES = tuple(FORMATS)
 FINITE = [name for name in RECIPES if name != SPECIAL]
 

@@ -18,7 +18,7 @@ from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.protocol import Message
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
-ADAPTERS = Path(__file__).with_name("misbehaving.py")
+ADAPTERS = Path(__file__).parents[1] / "fakes" / "misbehaving.py"
 PATIENCE = 60.0  # seconds: for what should take one, on a machine that is busy with other things
 
 

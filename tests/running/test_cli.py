@@ -24,14 +24,15 @@ from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
 from depthwise_conformance.running import cli
+from depthwise_conformance.running.plugin import SUITE
 
-HERE = Path(__file__).parent
+FAKES = Path(__file__).parents[1] / "fakes"
 HONEST = location("Honest")
 FLIPPED = location("KernelFlipped")
-LEAVES = f"{HERE / 'misbehaving.py'}:Leaves"
-DECLINES = f"{HERE / 'misbehaving.py'}:AlwaysRaises"
-HANGS = f"{HERE / 'misbehaving.py'}:AlwaysHangs"
-DIES = f"{HERE / 'misbehaving.py'}:DiesAtStart"
+LEAVES = f"{FAKES / 'misbehaving.py'}:Leaves"
+DECLINES = f"{FAKES / 'misbehaving.py'}:AlwaysRaises"
+HANGS = f"{FAKES / 'misbehaving.py'}:AlwaysHangs"
+DIES = f"{FAKES / 'misbehaving.py'}:DiesAtStart"
 COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.running.cli")
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
@@ -204,7 +205,7 @@ def test_a_target_that_cannot_start_is_no_discrepancy(tmp_path):
         (["--target", "caffe"], "target 'caffe': accepted are keras-tensorflow, "),
         (["--device", "tpu"], "there is no target on device 'tpu'"),
         (["--adapter", "nonesuch.py:A"], "adapter 'nonesuch.py:A': accepted is path/to/file.py:ClassName"),
-        (["--adapter", f"{HERE / 'misbehaving.py'}:Nonesuch"], "has no subclass of Adapter called 'Nonesuch'"),
+        (["--adapter", f"{FAKES / 'misbehaving.py'}:Nonesuch"], "has no subclass of Adapter called 'Nonesuch'"),
     ],
 )
 def test_a_mistake_is_told(tmp_path, arguments, told):
@@ -390,9 +391,7 @@ def test_pytest_runs_the_suite_with_its_own_options(good, tmp_path):
 
 
 def test_pytest_runs_the_suite_by_its_folder(tmp_path):
-    done = call(
-        tmp_path, *PYTEST, Path(cli.suite.__file__).parent, "--adapter", HONEST, "--check", "shape", "--examples", 5
-    )
+    done = call(tmp_path, *PYTEST, SUITE, "--adapter", HONEST, "--check", "shape", "--examples", 5)
     assert done.returncode == 0, done.stdout
     assert set(records(tmp_path / "conformance-run")["check"]) == {"shape"}
 

@@ -4,6 +4,7 @@ import json
 import math
 from fractions import Fraction
 
+import ml_dtypes  # noqa: F401  # NumPy has bfloat16 from it
 import numpy as np
 import pytest
 from hypothesis import given
