@@ -26,7 +26,7 @@ MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
 
 @dataclass(frozen=True)
 class Data:
-    """How the arrays are made: a named recipe of `cases.recipes` and its seed."""
+    """How the arrays are made: a named recipe of `casebook.recipes` and its seed."""
 
     recipe: str = "integers"
     seed: int = 0

@@ -4,7 +4,8 @@ A factor is an argument of the layer, a size, or a boundary that the sizes make:
 stride, how many zeros "same" padding takes (an odd number cannot be even on both sides), whether a window spans less
 than the input, all of it or more, whether the image is square. Its values are in `FACTORS`. A tuple of values is
 allowed if some case has them all: for the spatial factors that is found by trying every axis and every two axes, the
-others go with anything. An empty batch computes nothing, so its cases count only for tuples that say `batch=0`.
+others go with anything, unless a claim ties them to one another. An empty batch computes nothing, so its cases count
+only for tuples that say `batch=0`. Inside a claim, values and tuples are those that a claimed case has.
 
 The array is grown one case at a time: from the first tuple not yet covered, uphill in the number of tuples that the
 case would newly cover. The walk that picks where to look is arithmetic on integers, so a table of factors gives the
@@ -13,10 +14,11 @@ same cases on any machine and in any release.
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,49 +26,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.casebook.case import Case, Data
-from depthwise_conformance.casebook.strategies import ACTIVATIONS, WORK
-from depthwise_conformance.reference import FORMATS, LayerConfig, split_shape
-from depthwise_conformance.reference.geometry import Axis, axis_geometry, effective_extent, join_shape, spatial_axes
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError, Statement, names_in
+from depthwise_conformance.casebook.factors import (
+    AXES,
+    AXIS,
+    FREE,
+    SETTLED,
+    SPATIAL,
+    AxisSizes,
+    AxisValues,
+    Factors,
+    Inputs,
+    claimed_factors,
+    claimed_inputs,
+    classify,
+    factors_of,
+    known_of,
+    several,
+)
+from depthwise_conformance.casebook.facts import PAIRS, facts
+from depthwise_conformance.casebook.strategies import WORK
+from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference.geometry import join_shape
 
-Factors = Mapping[str, tuple[Any, ...]]  # the values of each: arguments, sizes, or words for a class of sizes
+NOT_SPATIAL = (*FREE, "half_precision", "output_channels", "empty", "elements", "recipe")
+
 Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
-AxisValues = tuple[Any, ...]
-Sizes = dict[int, int]  # input sizes along an axis, ascending, each with the work that it makes: outputs * kernel
-Inputs = dict[tuple[str, str], dict[AxisValues, Sizes]]  # by axis and padding
-
-AXES = ("height", "width")
-AXIS: Factors = {
-    "kernel": (1, 2, 3, 5),
-    "stride": (1, 2, 3),
-    "dilation": (1, 2, 3),
-    "output": (1, 2, "several"),
-    "remainder": ("exact", "one over", "one short"),  # what is left of the size by the stride; 1 of 2 is "one over"
-    "zeros": ("none", "even", "odd"),  # added by padding="same", before and after together
-    "span": ("smaller", "equal", "larger"),  # one window, compared with the input
-}
-SPATIAL: Factors = {
-    "padding": ("valid", "same"),
-    **{f"{name}_{axis}": values for axis in AXES for name, values in AXIS.items()},
-    "square": (True, False),  # whether input_height == input_width
-}
-FREE: Factors = {
-    "depth_multiplier": (1, 2, 3),
-    "data_format": ("channels_last", "channels_first"),
-    "activation": tuple(dict.fromkeys(ACTIVATIONS)),
-    "use_bias": (True, False),
-    "dtype": tuple(FORMATS),
-    "batch": (0, 1, 2, "several"),
-    "channels": (1, 2, 3, 8, 17),  # below, at and above the widths of vector units
-}
-FACTORS: Factors = {**SPATIAL, **FREE}
-
 MIX = ("uniform", "integers", "normal", "cancellation", "wide", "impulses", "s2", "s3")  # recipes whose sums tell much
-SEVERAL = (3, 4, 5)  # images in a batch of "several"
-LARGEST = 40  # input size tried: larger ones make no further combination of classes
 LOOKS = 40  # places that the walk looks at before each step uphill
 STARTS = 3  # climbs of which the best becomes a case
 CHOICES = 6  # inputs among which a case of given classes has one
+INPUTS = 40  # smallest inputs tried, and as many of the others, where a claim speaks of sizes
+ROWS, IN_VAIN = 8, 150  # rows tried for a tuple, and for all, before what is left counts as missing
 SHOWN = 8  # missing tuples told
 GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: its multiples spread evenly
 
@@ -82,19 +74,21 @@ class Coverage:
 
 
 @functools.cache
-def catalogue(strength: int = 2) -> tuple[Case, ...]:
-    """Small cases that cover every allowed tuple. Raises ValueError unless `strength` is 1, 2 or 3."""
-    space = _space(strength)
-    return tuple(_case(space, row, index) for index, row in enumerate(_grow(space)))
+def catalogue(strength: int = 2, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
+    """Small cases that cover every allowed tuple of what is claimed.
+
+    Raises ValueError unless `strength` is 1, 2 or 3, and where nothing is claimed.
+    """
+    return tuple(case for _, case in _grow(_space(strength, claim)))
 
 
-def coverage(cases: Iterable[Case], strength: int) -> Coverage:
-    """What these cases cover, wherever they come from. Raises ValueError unless `strength` is 1, 2 or 3.
+def coverage(cases: Iterable[Case], strength: int, claim: Claim = EVERYTHING) -> Coverage:
+    """What these cases cover of a claim, wherever they come from. Raises ValueError as `catalogue` does.
 
     A value that is none of its factor's (a kernel of 7) counts for nothing, and neither does a case outside the
     specification (strides with dilation).
     """
-    space = _space(strength)
+    space = _space(strength, claim)
     need = space.allowed.copy()
     for case in cases:
         if not (max(case.config.strides) > 1 < max(case.config.dilation_rate)):
@@ -104,39 +98,38 @@ def coverage(cases: Iterable[Case], strength: int) -> Coverage:
     return Coverage(strength, allowed, allowed - int(need.sum()), missing)
 
 
-def classify(case: Case) -> dict[str, Any]:
-    """The case's value of every factor, whether `FACTORS` lists it or not."""
-    config = case.config
-    batch, height, width, channels = split_shape(config, case.input_shape)
-    found: dict[str, Any] = {"padding": config.padding, "square": height == width}
-    for name, axis in zip(AXES, spatial_axes(config, height, width), strict=True):
-        values = zip(AXIS, _axis_values(axis, config.padding), strict=True)
-        found |= {f"{factor}_{name}": value for factor, value in values}
-    found |= {name: getattr(config, name) for name in FREE if name not in ("batch", "channels")}
-    return found | {"batch": batch if batch < 3 else "several", "channels": channels}
-
-
 class Space:
     """The tuples of `strength` values, each with a place in one flat array, and the rows of values that there are.
 
     A row has one level for each factor, the index of a value; the number of values stands for any other value.
-    `allowed` says of each place whether the specification allows the tuple, `spatial` lists the spatial part of every
-    row that some input has, and `work` its least multiplications in one channel of one image.
+    `allowed` says of each place whether the specification and the claim allow the tuple. `bound` lists the part of
+    every row whose factors depend on one another and that some input has: the spatial factors, and those that the
+    claim ties to others. `work` is its least multiplications in one channel of one image, `limit` those of a case.
     """
 
-    def __init__(self, strength: int, factors: Factors = FACTORS) -> None:
+    def __init__(self, strength: int, factors: Factors | None = None, claim: Claim = EVERYTHING) -> None:
         if strength not in (1, 2, 3):
             raise ValueError(f"strength={strength!r}: accepted are 1, 2 and 3")
-        self.factors, self.names = factors, tuple(factors)
-        self.inputs = _inputs(factors)
-        self.spatial, self.work = _spatial_rows(factors, self.inputs)
-        self.combinations = np.array(list(itertools.combinations(range(len(factors)), strength)))
-        self.radix = [len(values) + 1 for values in factors.values()]
+        self.claim, self.limit = claim, WORK
+        tied = _tied(claim)
+        found = claimed_factors(claim) if factors is None else factors
+        self.names = (*SPATIAL, *tied, *(name for name in FREE if name not in tied))
+        self.factors = {name: found[name] for name in self.names}
+        self.several = several(claim)
+        self.inputs = claimed_inputs(self.factors, claim)
+        self.bound, self.work = _bound_rows(self.factors, self.inputs, claim, tied)
+        self.combinations = np.array(list(itertools.combinations(range(len(self.names)), strength)))
+        self.radix = [len(values) + 1 for values in self.factors.values()]
         tables = [self._allowed(chosen) for chosen in self.combinations]
         self.allowed = np.concatenate([table.reshape(-1) for table in tables])
         self._starts = np.cumsum([0, *(table.size for table in tables[:-1])], dtype=np.int32)
         self._strides = np.array([table.strides for table in tables], dtype=np.int32)  # entries are one byte
         self._says_batch = (self.combinations == self.names.index("batch")).any(axis=1)
+
+    @property
+    def together(self) -> int:
+        """How many factors come first in a row that depend on one another."""
+        return int(self.bound.shape[1])
 
     def row(self, case: Case) -> Integers:
         """The case's levels."""
@@ -185,62 +178,79 @@ class Space:
         return np.asarray(~empty[rows[:, self.names.index("batch")]] | self._says_batch[:, None])
 
     def _allowed(self, chosen: Integers) -> Flags:
-        """The table of a combination of factors, spatial ones first."""
-        spatial = chosen[chosen < len(SPATIAL)]
-        table = np.zeros([self.radix[factor] for factor in spatial], dtype=bool)
-        table[tuple(self.spatial[:, factor] for factor in spatial)] = True
-        for factor in chosen[len(spatial) :]:
+        """The table of a combination of factors, bound ones first."""
+        bound = chosen[chosen < self.together]
+        table = np.zeros([self.radix[factor] for factor in bound], dtype=bool)
+        table[tuple(self.bound[:, factor] for factor in bound)] = True
+        for factor in chosen[len(bound) :]:
             table = table[..., None] & (np.arange(self.radix[factor]) < self.radix[factor] - 1)
         return np.ascontiguousarray(table)
 
 
-_space = functools.cache(Space)
+@functools.cache
+def _space(strength: int, claim: Claim = EVERYTHING) -> Space:
+    return Space(strength, claim=claim)
 
 
-def _axis_values(axis: Axis, padding: str) -> AxisValues:
-    """The values of one axis, in the order of `AXIS`."""
-    past = (axis.input - axis.span if padding == "valid" else axis.input) % axis.stride
-    zeros = axis.before + axis.after
-    return (
-        axis.kernel,
-        axis.stride,
-        axis.dilation,
-        axis.output if axis.output < 3 else "several",
-        {axis.stride - 1: "one short", 1: "one over", 0: "exact"}.get(past, past),
-        "none" if zeros == 0 else "odd" if zeros % 2 else "even",
-        "smaller" if axis.span < axis.input else "equal" if axis.span == axis.input else "larger",
-    )
+def _tied(claim: Claim) -> tuple[str, ...]:
+    """The free factors that a claim speaks of together with others."""
+    spoken = [factors_of(statement) for statement in claim.conjuncts]
+    return tuple(name for name in FREE if any(name in some and len(some) > 1 for some in spoken))
 
 
-def _inputs(factors: Factors) -> Inputs:
-    """The input sizes that have the same values along an axis."""
-    found: Inputs = {(name, padding): {} for name in AXES for padding in factors["padding"]}
-    for name, padding in found:
-        listed = [factors[f"{factor}_{name}"] for factor in AXIS]
-        for kernel, stride, dilation, size in itertools.product(*listed[:3], range(1, LARGEST + 1)):
-            if max(stride, dilation) > 1 < min(stride, dilation):
-                continue
-            if padding == "same" or effective_extent(kernel, dilation) <= size:
-                axis = axis_geometry(size, kernel, stride, dilation, padding)
-                values = _axis_values(axis, padding)
-                if all(value in accepted for value, accepted in zip(values, listed, strict=True)):
-                    found[name, padding].setdefault(values, {})[size] = axis.output * kernel
-    return found
-
-
-def _spatial_rows(factors: Factors, inputs: Inputs) -> tuple[Integers, Integers]:
-    """Every row of spatial values that some input has, and the least work that such an input makes."""
+def _bound_rows(factors: Factors, inputs: Inputs, claim: Claim, tied: tuple[str, ...]) -> tuple[Integers, Integers]:
+    """Every row of the factors that depend on one another, and the least work that an input of such values makes."""
     found = {}
+    is_claimed, fits = _row_test(claim, (*SPATIAL, *tied)), _size_test(claim)
     for padding, square in itertools.product(factors["padding"], factors["square"]):
         for (high, heights), (wide, widths) in itertools.product(*(inputs[name, padding].items() for name in AXES)):
             least = _least(heights, widths, square)
-            if least and not (max(high[1], wide[1]) > 1 < max(high[2], wide[2])):
-                values = zip(SPATIAL, (padding, *high, *wide, square), strict=True)
-                found[tuple(factors[name].index(value) for name, value in values)] = least
+            within = least and not (max(high[1], wide[1]) > 1 < max(high[2], wide[2]))
+            if within and fits(padding, high, wide, [(h, w) for h in heights for w in widths if (h == w) == square]):
+                for others in itertools.product(*(factors[name] for name in tied)):
+                    row = (padding, *high, *wide, square, *others)
+                    if is_claimed(row):
+                        names = zip((*SPATIAL, *tied), row, strict=True)
+                        found[tuple(factors[name].index(value) for name, value in names)] = least
+    if not found:
+        raise ClaimError(f"{claim.text!r} leaves no combination of arguments: it claims nothing")
     return np.array(list(found)), np.array(list(found.values()))
 
 
-def _least(heights: Sizes, widths: Sizes, square: bool) -> int:
+def _row_test(claim: Claim, names: Sequence[str]) -> Callable[[tuple[Any, ...]], bool]:
+    """Whether a row of values of these factors may be claimed; each statement is asked once for the values it sees."""
+    tests = []
+    for statement in claim.conjuncts:
+        seen = [names.index(name) for name in factors_of(statement) if name in names]
+
+        @functools.cache
+        def may_hold(values: tuple[Any, ...], statement: Statement = statement, seen: Sequence[int] = seen) -> bool:
+            return statement.truth(known_of({names[i]: v for i, v in zip(seen, values, strict=True)})) is not False
+
+        tests.append((seen, may_hold))
+    return lambda row: all(may_hold(tuple(row[i] for i in seen)) for seen, may_hold in tests)
+
+
+def _size_test(claim: Claim) -> Callable[[str, AxisValues, AxisValues, list[tuple[int, int]]], bool]:
+    """Whether some input of such values may be claimed, as far as the claim speaks of both axes' sizes together."""
+    settled = {*SETTLED, *FREE, *SPATIAL, *PAIRS, *PAIRS.values(), "half_precision", "output_channels", "empty"}
+    open_ = [one for one in claim.conjuncts if len({*_axes_of(one)}) != 1 and not names_in(one) <= settled]
+
+    def fits(padding: str, high: AxisValues, wide: AxisValues, sizes: list[tuple[int, int]]) -> bool:
+        config = LayerConfig((high[0], wide[0]), (high[1], wide[1]), padding, dilation_rate=(high[2], wide[2]))
+        some = sizes[:: len(sizes) // INPUTS + 1]
+        known = (facts(Case(config, (1, *size, 1))) for size in some)
+        spatial = ({name: value for name, value in one.items() if name not in NOT_SPATIAL} for one in known)
+        return any(all(statement.truth(one) is not False for statement in open_) for one in spatial)
+
+    return fits if open_ else lambda *_: True
+
+
+def _axes_of(statement: Statement) -> list[str]:
+    return [name.rpartition("_")[2] for name in names_in(statement) if name.endswith(AXES)]
+
+
+def _least(heights: AxisSizes, widths: AxisSizes, square: bool) -> int:
     """The least work of an image of such sizes, 0 where none of them is square, or all are."""
     if square:
         return min((heights[size] * widths[size] for size in heights.keys() & widths.keys()), default=0)
@@ -261,41 +271,50 @@ class _Walk:
         return ((steps >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
-def _grow(space: Space) -> list[Integers]:
-    """Rows that cover all that is allowed."""
-    need, walk = space.allowed.copy(), _Walk()
-    rows: list[Integers] = []
+def _grow(space: Space) -> Iterator[tuple[Integers, Case]]:
+    """Rows that cover all that is allowed, each with a case; but for what rows are tried for in vain."""
+    need, walk, index = space.allowed.copy(), _Walk(), 0
+    vain: collections.Counter[int] = collections.Counter()
     while need.any():
-        gain, row = max((_climb(space, need, walk) for _ in range(STARTS)), key=lambda climb: climb[0])
-        assert gain > 0, "no case is small enough"
-        space.cover(need, row)
-        rows.append(row)
-    return rows
+        gain, row, place = max((_climb(space, need, walk) for _ in range(STARTS)), key=lambda climb: climb[0])
+        if gain <= 0:  # no case is small enough
+            space.limit *= 2
+        elif (case := _case(space, row, index)) is None:
+            vain[place] += 1
+            if vain.total() == IN_VAIN:
+                return
+            if vain[place] == ROWS:
+                need[place] = False
+        else:
+            space.cover(need, row)
+            index += 1
+            yield row, case
 
 
-def _climb(space: Space, need: Flags, walk: _Walk) -> tuple[int, Integers]:
-    """A row with a needed tuple that no neighbour looked at outdoes, and how many needed tuples it has."""
+def _climb(space: Space, need: Flags, walk: _Walk) -> tuple[int, Integers, int]:
+    """A row with a needed tuple that no neighbour looked at outdoes: its needed tuples' number, and the one's place."""
     places, worth = np.flatnonzero(need), space.worth(need)
-    fixed = space.tuple_at(int(places[walk.among(len(places), 1)[0]]))
-    fits = [space.spatial[:, factor] == level for factor, level in fixed.items() if factor < len(SPATIAL)]
-    pool = np.flatnonzero(np.logical_and.reduce(fits)) if fits else np.arange(len(space.spatial))
-    free = [fixed.get(f, int(walk.among(space.radix[f] - 1, 1)[0])) for f in range(len(SPATIAL), len(FACTORS))]
+    place = int(places[walk.among(len(places), 1)[0]])
+    fixed = space.tuple_at(place)
+    fits = [space.bound[:, factor] == level for factor, level in fixed.items() if factor < space.together]
+    pool = np.flatnonzero(np.logical_and.reduce(fits)) if fits else np.arange(len(space.bound))
+    free = [fixed.get(f, int(walk.among(space.radix[f] - 1, 1)[0])) for f in range(space.together, len(space.names))]
     best, reached, row = np.array([int(pool[walk.among(len(pool), 1)[0]]), *free]), -math.inf, np.array([])
     while True:
         near = _neighbours(space, best, fixed, pool[walk.among(len(pool), LOOKS)])
-        rows = np.concatenate([space.spatial[near[:, 0]], near[:, 1:]], axis=1)
-        work = space.work[near[:, 0]] * _labour(space, near[:, 1:])
-        gains = np.where(work > WORK, -work, space.gains(worth, rows))
+        rows = np.concatenate([space.bound[near[:, 0]], near[:, 1:]], axis=1)
+        work = space.work[near[:, 0]] * _labour(space, rows)
+        gains = np.where(work > space.limit, -work, space.gains(worth, rows))
         top = int(gains.argmax())
         if gains[top] <= reached:
-            return int(reached), row
+            return int(reached), row, place
         best, reached, row = near[top], gains[top], rows[top]
 
 
 def _neighbours(space: Space, best: Integers, fixed: dict[int, int], looks: Integers) -> Integers:
-    """`best` with other spatial parts, and with every other level of a free factor: spatial part, then free levels."""
+    """`best` with other bound parts, and with every other level of a free factor: bound part, then free levels."""
     changes = [(0, int(look)) for look in looks]
-    for column, factor in enumerate(range(len(SPATIAL), len(space.radix)), start=1):
+    for column, factor in enumerate(range(space.together, len(space.radix)), start=1):
         if factor not in fixed:
             changes += [(column, level) for level in range(space.radix[factor] - 1)]
     near = np.repeat(best[None], len(changes) + 1, axis=0)
@@ -304,17 +323,17 @@ def _neighbours(space: Space, best: Integers, fixed: dict[int, int], looks: Inte
     return near
 
 
-def _labour(space: Space, free: Integers) -> Integers:
-    """By how much the free factors multiply the work."""
-    total = np.ones(len(free), dtype=np.int64)
+def _labour(space: Space, rows: Integers) -> Integers:
+    """By how much the factors that are not spatial multiply the work."""
+    total = np.ones(len(rows), dtype=np.int64)
     for name in ("depth_multiplier", "batch", "channels"):
-        values = [max(value, 1) if isinstance(value, int) else SEVERAL[0] for value in space.factors[name]]
-        total *= np.array(values)[free[:, space.names.index(name) - len(SPATIAL)]]
+        values = [max(value, 1) if isinstance(value, int) else space.several[0] for value in space.factors[name]]
+        total *= np.array(values)[rows[:, space.names.index(name)]]
     return total
 
 
-def _case(space: Space, row: Integers, index: int) -> Case:
-    """A case of a row; `index` chooses among the inputs that have its values, and the data."""
+def _case(space: Space, row: Integers, index: int) -> Case | None:
+    """A case of a row; `index` chooses among the inputs that have its values, and the data. None if none is claimed."""
     value: dict[str, Any] = {n: values[level] for (n, values), level in zip(space.factors.items(), row, strict=True)}
     pairs = {name: (value[f"{name}_height"], value[f"{name}_width"]) for name in AXIS}
     arguments = {name: value[name] for name in FREE if name not in ("batch", "channels")}
@@ -324,13 +343,16 @@ def _case(space: Space, row: Integers, index: int) -> Case:
     rows, columns = (
         space.inputs[axis, config.padding][tuple(value[f"{name}_{axis}"] for name in AXIS)] for axis in AXES
     )
-    channels, room = value["channels"], WORK // (value["channels"] * config.depth_multiplier)
-    batches = SEVERAL if value["batch"] == "several" else (value["batch"],)
-    inputs = [
+    channels, room = value["channels"], space.limit // (value["channels"] * config.depth_multiplier)
+    batches = space.several if value["batch"] == "several" else (value["batch"],)
+    inputs = sorted(
         (height * width * batch, (batch, height, width))
         for batch, (height, high), (width, wide) in itertools.product(batches, rows.items(), columns.items())
-        if (height == width) == value["square"] and high * wide * max(batch, 1) <= room
-    ]
-    inputs = sorted(inputs)[:CHOICES]
-    batch, height, width = inputs[index % len(inputs)][1]
-    return Case(config, join_shape(config, batch, height, width, channels), Data(MIX[index % len(MIX)], index))
+        if (height == width) == value["square"] and (space.claim.text or high * wide * max(batch, 1) <= room)
+    )
+    smallest, others = inputs[:INPUTS], inputs[INPUTS:]
+    tried = [*smallest, *others[:: len(others) // INPUTS + 1]]
+    data = Data(MIX[index % len(MIX)], index)
+    cases = (Case(config, join_shape(config, *sizes, channels), data) for _, sizes in tried)
+    claimed = list(itertools.islice(filter(space.claim.covers, cases), CHOICES))
+    return claimed[index % len(claimed)] if claimed else None

@@ -13,7 +13,8 @@ import pytest
 
 from depthwise_conformance.casebook import covering
 from depthwise_conformance.casebook.case import Case, Data, canonical
-from depthwise_conformance.casebook.covering import AXES, AXIS, FACTORS, MIX, Space, catalogue, classify, coverage
+from depthwise_conformance.casebook.covering import MIX, Space, catalogue, coverage
+from depthwise_conformance.casebook.factors import AXES, AXIS, FACTORS, FREE, SPATIAL, classify
 from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
 from depthwise_conformance.casebook.strategies import WORK
 from depthwise_conformance.reference import LayerConfig, split_shape
@@ -47,7 +48,7 @@ def spatial_levels(table: str) -> set[tuple[int, ...]]:
         for padding, height, width in itertools.product(factors["padding"], range(1, 14), range(1, 14)):
             try:
                 config = LayerConfig((kernel_height, kernel_width), (down, right), padding, dilation_rate=tuple(rates))
-                row = space.row(Case(config, (1, height, width, 1)))[: len(covering.SPATIAL)]
+                row = space.row(Case(config, (1, height, width, 1)))[: len(SPATIAL)]
             except ValueError:  # strides with dilation, or a kernel that does not fit
                 continue
             if all(level < len(values) for level, values in zip(row, factors.values(), strict=False)):
@@ -64,8 +65,8 @@ def tuples(rows: Iterable[tuple[int, ...]], strength: int) -> set[tuple[tuple[in
 def test_what_is_allowed_is_what_some_case_has(table, strength):
     factors = TABLES[table]
     space = Space(strength, factors)
-    spatial = len(covering.SPATIAL)
-    sizes = [range(len(factors[name])) for name in covering.FREE]
+    spatial = len(SPATIAL)
+    sizes = [range(len(factors[name])) for name in FREE]
     possible = set()
     for taken in range(strength + 1):  # from the spatial part, the rest from the free one, which goes with anything
         free = [
@@ -79,16 +80,16 @@ def test_what_is_allowed_is_what_some_case_has(table, strength):
 
 
 def test_larger_inputs_make_no_further_combination(monkeypatch):
-    before = {tuple(row) for row in Space(1).spatial}
-    monkeypatch.setattr(covering, "LARGEST", 60)
-    assert {tuple(row) for row in Space(1).spatial} == before
+    before = {tuple(row) for row in Space(1).bound}
+    monkeypatch.setattr("depthwise_conformance.casebook.factors.LARGEST", 60)
+    assert {tuple(row) for row in Space(1).bound} == before
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_array_of_a_small_table_covers_it(table):
     space = Space(2, TABLES[table])
     need = space.allowed.copy()
-    for row in covering._grow(space):
+    for row, _ in covering._grow(space):
         space.cover(need, row)
     assert not need.any()
 
@@ -109,8 +110,7 @@ def test_every_triple_is_covered():
 
 def test_a_case_has_the_classes_that_it_was_made_for():
     space = covering._space(2)
-    for index, row in enumerate(covering._grow(space)):
-        case = covering._case(space, row, index)
+    for index, (row, case) in enumerate(covering._grow(space)):
         assert case == catalogue()[index]
         assert (space.row(case) == row).all()
 
