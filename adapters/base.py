@@ -25,7 +25,8 @@ class Description:
 
     `unsupported` maps what the adapter never claims ("float64 on CPU") to the reason. `arithmetic` maps a dtype to what
     the target declares to compute it in ("TF32 products"): it is judged by that, and the report says so. The names are
-    those of `reference.arithmetics`.
+    those of `reference.arithmetics`. `claims` says in the claims language what the target is to be asked ("" is
+    everything): `kernel_size == 3 and strides in (1, 2) and dtype == "float32"`; see docs/claims.md.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Description:
     dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
     unsupported: Mapping[str, str] = field(default_factory=dict)
     arithmetic: Mapping[str, str] = field(default_factory=dict)
+    claims: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,15 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]] = ()
+    claims: ClassVar[str] = ""  # what it supports, in the claims language: cases are drawn inside it
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         self.device = device
         self.mode = mode
 
     def describe(self) -> Description:
-        """Versions, devices, dtypes and limits."""
-        return Description()
+        """Versions, devices, dtypes, limits and claims."""
+        return Description(claims=self.claims)
 
     @abstractmethod
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:

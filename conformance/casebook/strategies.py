@@ -6,17 +6,19 @@ the output's, plus what does not divide, so that sizes just below, at and above 
 
 from __future__ import annotations
 
+import functools
+import itertools
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
 from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL
 from depthwise_conformance.reference import LayerConfig
-from depthwise_conformance.reference.activations import ACTIVATIONS as ALL_ACTIVATIONS
 
 Sizes = dict[str, int]
-Shape = tuple[int, int, int, int]
 
 KERNELS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7, 9)
 STEPS = (2, 2, 3, 1, 4, 5)  # strides or dilations, where there are any
@@ -57,18 +59,34 @@ COINCIDENCES = (
 )
 SEEDS = 100  # no more: into wider ranges Hypothesis puts constants of whatever modules are loaded
 WORK = 40_000  # multiplications in one forward pass: small, so that thousands of cases run
+FURTHER = (*range(1, 65), 96, 100, 127, 128, 129, 224, 255, 256, 257, 512, 1000, 1024)  # where a claim speaks of a size
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A block of cases: so many of a seed, drawn inside a claim."""
+
+    seed: int
+    count: int
+    claim: Claim = EVERYTHING
+
+
+def cases(claim: Claim = EVERYTHING) -> st.SearchStrategy[Case]:
+    """Cases whose result the specification settles (and strides with dilation, which only raw operations compute).
+
+    Those of a claim are drawn from what it leaves of each list, and what it names besides.
+    """
+    return _cases(claim).filter(claim.covers) if claim.text else _cases(claim)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Cases whose result the specification settles (and strides with dilation, which only raw operations compute)."""
-    sizes = _limit(_coincide(draw(st.sampled_from(COINCIDENCES)), _draw_sizes(draw)))
-    padding = draw(st.sampled_from(("valid", "same")))
-    data_format = draw(st.sampled_from(("channels_last", "channels_first")))
-    height, width = (
-        _input_size(sizes, axis, padding, draw(st.integers(0, sizes[f"stride_{axis}"] - 1)))
-        for axis in ("height", "width")
-    )
+def _cases(draw: st.DrawFn, claim: Claim) -> Case:
+    left = functools.partial(claimed, claim)
+    coincidence = draw(st.sampled_from(COINCIDENCES))
+    sizes = _limit(_coincide(coincidence, _draw_sizes(draw, claim)), claim)
+    padding = draw(st.sampled_from(left("padding", ("valid", "same"))))
+    data_format = draw(st.sampled_from(left("data_format", ("channels_last", "channels_first"))))
+    height, width = (_draw_input(draw, claim, sizes, axis, padding) for axis in ("height", "width"))
     strides, dilation = _both(sizes, "stride"), _both(sizes, "dilation")
     config = LayerConfig(
         kernel_size=_both(sizes, "kernel"),
@@ -77,101 +95,77 @@ def cases(draw: st.DrawFn) -> Case:
         depth_multiplier=sizes["depth_multiplier"],
         data_format=data_format,
         dilation_rate=dilation,
-        activation=draw(st.sampled_from(ACTIVATIONS)),
-        use_bias=draw(st.sampled_from((False, True, True))),
-        dtype=draw(st.sampled_from(DTYPES)),
+        activation=draw(st.sampled_from(left("activation", ACTIVATIONS))),
+        use_bias=draw(st.sampled_from(left("use_bias", (False, True, True)))),
+        dtype=draw(st.sampled_from(left("dtype", DTYPES))),
         strided_dilation=max(strides) > 1 and max(dilation) > 1,
     )
     batch, channels = sizes["batch"], sizes["channels"]
     last = data_format == "channels_last"
     shape = (batch, height, width, channels) if last else (batch, channels, height, width)
-    return Case(config, shape, Data(draw(st.sampled_from(RECIPES)), draw(st.integers(0, SEEDS - 1))))
+    recipe = draw(st.sampled_from(left("recipe", RECIPES)))
+    return Case(config, shape, Data(recipe, draw(st.integers(0, SEEDS - 1))))
 
 
-def fixed_cases() -> tuple[Case, ...]:
-    """MobileNet's layers (v1, v2 and v3) at their own sizes, and extremes of what the drawn cases keep small."""
-    return (
-        _real((1, 112, 112, 32), 3, 1),
-        _real((1, 112, 112, 64), 3, 2),
-        _real((1, 14, 14, 512), 3, 1),
-        _real((2, 7, 7, 960), 5, 1),
-        *(_fixed(*extreme) for extreme in EXTREMES),
-    )
+@functools.lru_cache(maxsize=1 << 10)
+def claimed(claim: Claim, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values of a fact that a claim leaves, with those that it names; all of them where it leaves none."""
+    if not claim.text:
+        return values
+    named = [one for value in claim.constants(name) for one in (value if isinstance(value, tuple) else (value,))]
+    kind = type(next(value for value in values if value is not None))
+    further = [value for value in named if type(value) is kind and not (kind is int and value < 1)]
+    found = [value for value in (*values, *dict.fromkeys(further)) if _may_be(claim, name, value)]
+    if kind is int and named:
+        found += [size for size in FURTHER if size not in found and _may_be(claim, name, size)][: len(values)]
+    return tuple(found) or values
 
 
-def activation_cases() -> tuple[Case, ...]:
-    """Every activation that the drawn cases leave out, a few small cases of each, on both data formats."""
-    others = [name for name in ALL_ACTIVATIONS if name not in ACTIVATIONS]
-    return tuple(_activation_case(name, index, turn) for index, name in enumerate(others) for turn in range(4))
+def _may_be(claim: Claim, name: str, value: Any) -> bool:
+    return claim.truth({name: value if value is not None else "linear"}) is not False
 
 
-def _activation_case(name: str | None, index: int, turn: int) -> Case:
-    """float32 twice, and two of the other formats; recipes and padding in turn with the activation's `index`."""
-    other = ("float16", "float64", "bfloat16")
-    dtype = ("float32", other[index % 3], "float32", other[(index + 1 + index // 3 % 2) % 3])[turn]
-    recipe = ("normal", "uniform", "integers", SPECIAL)[(turn + index // 2) % 4]
-    kernel = 2 + (turn + index) % 2
-    config = LayerConfig(
-        kernel_size=(kernel, kernel),
-        padding=("valid", "same")[(turn // 2 + index) % 2],
-        data_format=("channels_last", "channels_first")[turn % 2],
-        activation=name,
-        dtype=dtype,
-    )
-    slack = kernel - 1 if config.padding == "valid" else 0
-    # a last axis of four, which glu can halve, and no size of the output that is the number of channels too
-    shape = (2, 5, 3 + slack, 4) if config.channels_last else (2, 3, 6, 4 + slack)
-    return Case(config, shape, Data(recipe, index))
-
-
-def _real(shape: Shape, kernel: int, stride: int) -> Case:
-    return _fixed(shape, {"kernel_size": kernel, "strides": stride, "padding": "same", "activation": "relu6"})
-
-
-def _fixed(shape: Shape, arguments: dict[str, Any]) -> Case:
-    return Case(LayerConfig.from_json(arguments), shape, Data("uniform", 1))
-
-
-FIRST = {"data_format": "channels_first"}
-EXTREMES: tuple[tuple[Shape, dict[str, Any]], ...] = (
-    ((1, 2, 300, 3), {"kernel_size": [1, 3]}),
-    ((1, 300, 2, 3), {"kernel_size": [3, 1], "padding": "same", "strides": 2}),
-    ((1, 3, 2, 270), {"kernel_size": 2, "padding": "same", **FIRST}),
-    ((1, 8, 40, 70), {"kernel_size": 3, "dtype": "float16", **FIRST}),
-    ((2, 64, 14, 14), {"kernel_size": 3, "strides": 2, "padding": "same", "dtype": "float64", **FIRST}),
-    ((1, 36, 33, 32), {"kernel_size": 3, "dilation_rate": 2, "dtype": "bfloat16"}),
-    ((1, 20, 20, 128), {"kernel_size": 3, "strides": 2, "padding": "same", "dtype": "float16", "activation": "relu"}),
-    ((1, 9, 9, 64), {"kernel_size": 3, "dtype": "float64", "dilation_rate": 2, "padding": "same"}),
-    ((67, 5, 4, 3), {"kernel_size": 3, "padding": "same"}),
-    ((130, 2, 3, 3), {"kernel_size": 2, **FIRST}),
-    ((1, 3, 3, 300), {"kernel_size": 2, "depth_multiplier": 2}),
-    ((1, 2, 2, 3), {"kernel_size": 1, "depth_multiplier": 40}),
-    ((1, 24, 22, 3), {"kernel_size": [13, 11]}),
-    ((1, 14, 6, 2), {"kernel_size": [1, 17], "padding": "same", "depth_multiplier": 2}),
-    ((1, 30, 31, 3), {"kernel_size": 3, "strides": [8, 9]}),
-    ((1, 30, 31, 3), {"kernel_size": 2, "strides": 16, "padding": "same"}),
-    ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": [12, 7], "padding": "same"}),
-    ((1, 3, 30, 31), {"kernel_size": 3, "dilation_rate": 13, **FIRST}),
-)
-
-
-def _draw_sizes(draw: st.DrawFn) -> Sizes:
-    kind = draw(st.sampled_from(KINDS))
+def _draw_sizes(draw: st.DrawFn, claim: Claim) -> Sizes:
+    left = functools.partial(claimed, claim)
+    kind = draw(st.sampled_from(_kinds(claim)))
     sizes = {
-        "kernel_height": draw(st.sampled_from(KERNELS)),
-        "kernel_width": draw(st.sampled_from(KERNELS)),
-        "output_height": draw(st.sampled_from(OUTPUTS)),
-        "output_width": draw(st.sampled_from(OUTPUTS)),
-        "channels": draw(st.sampled_from(CHANNELS)),
-        "depth_multiplier": draw(st.sampled_from(MULTIPLIERS)),
-        "batch": draw(st.sampled_from(BATCHES)),
+        "kernel_height": draw(st.sampled_from(left("kernel_height", KERNELS))),
+        "kernel_width": draw(st.sampled_from(left("kernel_width", KERNELS))),
+        "output_height": draw(st.sampled_from(left("output_height", OUTPUTS))),
+        "output_width": draw(st.sampled_from(left("output_width", OUTPUTS))),
+        "channels": draw(st.sampled_from(left("channels", CHANNELS))),
+        "depth_multiplier": draw(st.sampled_from(left("depth_multiplier", MULTIPLIERS))),
+        "batch": draw(st.sampled_from(left("batch", BATCHES))),
     }
     for step, word in (("stride", "strided"), ("dilation", "dilated")):
         present = word in kind
-        height = draw(st.sampled_from(STEPS)) if present else 1
-        width = (draw(st.sampled_from(SECOND_STEPS)) or height) if present else 1
+        height = draw(st.sampled_from(left(f"{step}_height", STEPS))) if present else 1
+        second = tuple(value for value in SECOND_STEPS if value == 0 or _may_be(claim, f"{step}_width", value))
+        width = (draw(st.sampled_from(second)) or height) if present else 1
         sizes |= {f"{step}_height": height, f"{step}_width": width}
     return sizes
+
+
+@functools.lru_cache(maxsize=1 << 8)
+def _kinds(claim: Claim) -> tuple[str, ...]:
+    """The kinds of which some case is claimed, as far as strides and dilation alone tell."""
+    found = []
+    for kind in KINDS:
+        lists = [
+            claimed(claim, f"{step}_{axis}", STEPS) if word in kind else (1,)
+            for step, word in (("stride", "strided"), ("dilation", "dilated"))
+            for axis in ("height", "width")
+        ]
+        known = (
+            {
+                **{"stride_height": down, "stride_width": right, "stride": max(down, right)},
+                **{"dilation_height": below, "dilation_width": beside, "dilation": max(below, beside)},
+            }
+            for down, right, below, beside in itertools.product(*lists)
+        )
+        if any(claim.truth(one) is not False for one in known):
+            found.append(kind)
+    return tuple(found) or KINDS
 
 
 def _coincide(pair: tuple[str, str] | None, sizes: Sizes) -> Sizes:
@@ -181,14 +175,18 @@ def _coincide(pair: tuple[str, str] | None, sizes: Sizes) -> Sizes:
     return {**sizes, pair[0]: known[pair[1]]}
 
 
-def _limit(sizes: Sizes) -> Sizes:
-    """Halves the larger extents until the case is small work."""
+def _limit(sizes: Sizes, claim: Claim) -> Sizes:
+    """Halves the larger extents until the case is small work, or the claim allows no smaller one."""
     sizes = dict(sizes)
     while _work(sizes) > WORK:
-        largest = max(("output_height", "output_width", "batch"), key=sizes.__getitem__)
-        if sizes[largest] <= 1:
-            largest = max(("channels", "depth_multiplier", "kernel_height", "kernel_width"), key=sizes.__getitem__)
-        sizes[largest] = max(sizes[largest] // 2, 1)
+        names: tuple[str, ...] = ("output_height", "output_width", "batch")
+        if all(sizes[name] <= 1 for name in names):
+            names = ("channels", "depth_multiplier", "kernel_height", "kernel_width")
+        smaller = [name for name in names if sizes[name] > 1 and _may_be(claim, name, sizes[name] // 2)]
+        if not smaller:
+            break
+        largest = max(smaller, key=sizes.__getitem__)
+        sizes[largest] //= 2
     return sizes
 
 
@@ -197,6 +195,17 @@ def _work(sizes: Sizes) -> int:
     for name in ("kernel_height", "kernel_width", "output_height", "output_width", "channels", "depth_multiplier"):
         work *= sizes[name]
     return work
+
+
+def _draw_input(draw: st.DrawFn, claim: Claim, sizes: Sizes, axis: str, padding: str) -> int:
+    """A size that gives the drawn output; one of those that the claim names, where it speaks of inputs."""
+    slack = draw(st.integers(0, sizes[f"stride_{axis}"] - 1))
+    size = _input_size(sizes, axis, padding, slack)
+    if not claim.constants(f"input_{axis}") or _may_be(claim, f"input_{axis}", size):
+        return size
+    least = _input_size({**sizes, f"output_{axis}": 1}, axis, padding, 0)
+    fitting = [other for other in claimed(claim, f"input_{axis}", FURTHER) if other >= least]
+    return draw(st.sampled_from(fitting)) if fitting else size
 
 
 def _input_size(sizes: Sizes, axis: str, padding: str, slack: int) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.distinct import (
@@ -67,12 +68,14 @@ PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a differe
 class Diagnosis:
     """Diagnoses one target. `examine` asks it for a case, `afresh` a process that was asked nothing before.
 
-    `pool` has cases to ask for; `seconds` are for all of it.
+    `pool` has cases to ask for; `seconds` are for all of it. Whatever is asked is inside the `claim`.
     """
 
-    def __init__(self, examine: Examine, afresh: Examine, pool: Sequence[Case], seconds: float) -> None:
-        self._examine, self._pool = examine, pool
-        self._sights = Sights(examine, afresh, self._late)
+    def __init__(
+        self, examine: Examine, afresh: Examine, pool: Sequence[Case], seconds: float, claim: Claim = EVERYTHING
+    ) -> None:
+        self._examine, self._pool, self._claim = examine, pool, claim
+        self._sights = Sights(examine, afresh, self._late, claim)
         self._deadline = time.monotonic() + seconds
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
@@ -239,7 +242,7 @@ class Diagnosis:
             return answer
 
         questions = COSTLY_QUESTIONS if distinct.key.verdict in LOST else QUESTIONS
-        limit = Limit(questions, min(SECONDS, self._deadline - time.monotonic()))
+        limit = Limit(questions, min(SECONDS, self._deadline - time.monotonic()), self._claim)
         finding = narrow(group.cases, tally.passed, fails, self._pool, limit, relevant)
         # Where it fails otherwise too often, the cause is not all of it.
         doubtful = is_deviation(distinct) and answers[None] > DOUBTFUL * answers[True]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered, facts
 from depthwise_conformance.casebook.recipes import SPECIAL
 from depthwise_conformance.casebook.strategies import ACTIVATIONS
@@ -55,10 +56,11 @@ Ask = Callable[[Case], bool | None]
 
 @dataclass(frozen=True)
 class Limit:
-    """How many further cases may be asked for, and for how long."""
+    """How many further cases may be asked for, for how long, and inside what claim."""
 
     questions: int = 80
     seconds: float = 20.0
+    claim: Claim = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -357,7 +359,7 @@ class _Inquiry:
         return replace(case, data=Data(self.recipe or case.data.recipe, (case.data.seed + step) % 2**64))
 
     def _askable(self, case: Case) -> bool:
-        if case in self.known:
+        if case in self.known or not self.limit.claim.covers(case):
             return False
         known = facts(case)
         small = int(known["elements"]) * int(known["taps"]) <= self.work

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.diagnosis.distinct import VALUES, Distinct, evidence, fails_alike, is_deviation, ordinary
 from depthwise_conformance.diagnosis.explaining import reproduces
 from depthwise_conformance.judging.checks import (
@@ -38,11 +39,12 @@ Examine = Callable[[Case, str], Examined]
 
 @dataclass(frozen=True)
 class Sights:
-    """Tells sights of one discrepancy from another. `examine`, `afresh` and `late` are the diagnosis's."""
+    """Tells sights of one discrepancy from another. `examine`, `afresh`, `late` and `claim` are the diagnosis's."""
 
     examine: Examine
     afresh: Examine
     late: Callable[[], bool]
+    claim: Claim = EVERYTHING
 
     def shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
         """Whether a group of failing cases is another sight of a discrepancy already told."""
@@ -89,7 +91,7 @@ class Sights:
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
-        calls = _related(case) if check == METAMORPHIC_CHECK else [case]
+        calls = _related(case, self.claim) if check == METAMORPHIC_CHECK else [case]
         return not self.late() and any(self._fails(one, ordinary(call)) for call in calls)
 
     def _fails(self, one: Distinct, case: Case) -> bool:
@@ -103,8 +105,8 @@ def _others(one: Distinct, group: Group) -> list[Case]:
     return [case for case in group.cases if case.id not in failed and not (one.total and one.holds(case))]
 
 
-def _related(case: Case) -> list[Case]:
-    relation = choose(case)
+def _related(case: Case, claim: Claim) -> list[Case]:
+    relation = choose(expect(case), claim)
     return [related.case for related in relation.calls(expect(case))] if relation else []
 
 

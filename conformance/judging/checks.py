@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from depthwise_conformance.casebook.case import STRIDED_DILATION, Case, Data
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays
+from depthwise_conformance.judging.metamorphic import Relation
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.values import (
     Expectation,
@@ -49,11 +51,14 @@ class Step:
     role: str
     request: Message
     expectation: Expectation | None = None
+    relation: Relation | None = None  # that the call is made for
 
 
-def plan(expectation: Expectation, checks: Collection[str], thorough: bool = False) -> tuple[Step, ...]:
-    """The calls for a case. `thorough` asks for what is otherwise asked of one case in `SAMPLE` only."""
-    return tuple(_steps(expectation, checks, thorough))
+def plan(
+    expectation: Expectation, checks: Collection[str], thorough: bool = False, claim: Claim = EVERYTHING
+) -> tuple[Step, ...]:
+    """The calls for a case, all inside the claim. `thorough` asks for what one case in `SAMPLE` is asked otherwise."""
+    return tuple(_steps(expectation, checks, thorough, claim))
 
 
 def is_related(case: Case) -> bool:
@@ -133,7 +138,7 @@ def is_right(step: Step, outcome: Outcome) -> bool:
     )
 
 
-def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) -> Iterator[Step]:
+def _steps(expectation: Expectation, checks: Collection[str], thorough: bool, claim: Claim) -> Iterator[Step]:
     case, arguments = expectation.case, expectation.case.config.to_json()
     sampled = thorough or _one_in(SAMPLE, case)
 
@@ -160,9 +165,10 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool) ->
         if gradients:  # after a forward pass on other arguments, which they must not remember
             yield step("altered gradients", "gradients", altered)
     compared = METAMORPHIC_CHECK in checks and (thorough or is_related(case))
-    relation = choose(case) if compared else None
+    relation = choose(expectation, claim) if compared else None
     for number, related in enumerate(relation.calls(expectation) if relation else ()):
-        yield Step(f"{RELATION}{number}", _call("forward", related, related.case.config.to_json()), related)
+        request = _call("forward", related, related.case.config.to_json())
+        yield Step(f"{RELATION}{number}", request, related, relation)
     if "shape_inference" in checks:
         given = _partly_unknown(case.id, case.input_shape, case.config.channels_last)
         yield Step("output_shape", _request("output_shape", arguments, input_shape=given))
@@ -217,7 +223,7 @@ def _forward_checks(
     if "dtype" in checks:
         yield "dtype", judge_dtype(output, case.dtype)
     related = [(step, outcome) for role, (step, outcome) in answers.items() if role.startswith(RELATION)]
-    if related and (judgement := _metamorphic(expectation, output, [outcome for _, outcome in related])):
+    if related and (judgement := _metamorphic(expectation, output, related)):
         yield METAMORPHIC_CHECK, judgement
     if "determinism" in checks and "repeat" in answers:
         yield "determinism", _determinism(answers)
@@ -231,12 +237,14 @@ def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:
     return judge_special(forward.arrays["output"], expectation)
 
 
-def _metamorphic(expectation: Expectation, output: AnyArray, related: Sequence[Outcome]) -> Judgement | None:
+def _metamorphic(
+    expectation: Expectation, output: AnyArray, related: Sequence[tuple[Step, Outcome]]
+) -> Judgement | None:
     """Whether related calls agree; None where one of them returned nothing to compare, which other checks tell."""
-    relation = choose(expectation.case)
-    if relation is None or any(_failed(outcome) for outcome in related):
+    relation, outcomes = related[0][0].relation, [outcome for _, outcome in related]
+    if relation is None or any(_failed(outcome) for outcome in outcomes):
         return None
-    return relation.judge(expectation, output, [outcome.arrays["output"] for outcome in related])
+    return relation.judge(expectation, output, [outcome.arrays["output"] for outcome in outcomes])
 
 
 def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays
 from depthwise_conformance.judging.metamorphic import Relation
 from depthwise_conformance.judging.values import AnyArray, Expectation, Floats
@@ -255,10 +256,16 @@ def applicable(case: Case) -> tuple[Relation, ...]:
     return tuple(relation for relation in RELATIONS if relation.suits(case))
 
 
-def choose(case: Case) -> Relation | None:
-    """One of them, the same for a case always and each about as often; None where there is none."""
-    found = [relation for relation in applicable(case) for _ in range(relation.weight)]
+def choose(expectation: Expectation, claim: Claim = EVERYTHING) -> Relation | None:
+    """One whose calls are all claimed, the same for a case always and each about as often; None where there is none."""
+    case = expectation.case
+    relations = [one for one in applicable(case) if not claim.text or _stays_inside(one, expectation, claim)]
+    found = [relation for relation in relations for _ in range(relation.weight)]
     return found[int(case.id[8:], 16) % len(found)] if found else None
+
+
+def _stays_inside(relation: Relation, expectation: Expectation, claim: Claim) -> bool:
+    return all(claim.covers(call.case) for call in relation.calls(expectation))
 
 
 def _altered(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, canonical
+from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.values import AnyArray, Expectation, Judgement
 from depthwise_conformance.reports.record import Verdict
@@ -56,11 +57,11 @@ class Examined:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failing case; `block` is where it was drawn, negative where it was not drawn."""
+    """A failing case; `block` is where it was drawn, None where it was not drawn."""
 
     case: AnyCase
     judgement: Judgement
-    block: int = -1
+    block: Draw | None = None
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Group:
     @property
     def drawn(self) -> Failure | None:
         """The first failure whose case Hypothesis drew, and so can shrink."""
-        return next((f for f in self.failures if f.block >= 0 and isinstance(f.case, Case)), None)
+        return next((f for f in self.failures if f.block is not None and isinstance(f.case, Case)), None)
 
     @property
     def cases(self) -> list[Case]:
@@ -136,7 +137,9 @@ class Tally:
     passed_layers: list[LayerCase] = field(default_factory=list)
     exhibits: list[Exhibit] = field(default_factory=list)  # of passing cases
 
-    def add(self, case: AnyCase, judgement: Judgement, block: int, exhibit: Exhibit | None = None) -> None:
+    def add(
+        self, case: AnyCase, judgement: Judgement, block: Draw | None = None, exhibit: Exhibit | None = None
+    ) -> None:
         """Counts a judgement, and keeps what a discrepancy is told by."""
         self.verdicts[judgement.verdict] += 1
         exhibit = _bare(exhibit)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import collections
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from depthwise_conformance.casebook.case import Case, WholeLayer
+from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.covering import catalogue
-from depthwise_conformance.casebook.strategies import activation_cases, fixed_cases
+from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
+from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.layers.catalogue import layer_cases
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.running.drawing import BLOCK, draw_block, draw_layer_cases, draw_refusals
@@ -32,28 +34,52 @@ class Options:
     search_budget: float = 60.0  # seconds for all of them
     diagnosis_seconds: float = 30.0  # for one target
 
-    def block_seed(self, block: int) -> int:
-        """The seed that a block of cases is drawn from."""
-        return self.seed * 1_000_003 + block
 
-    def block_size(self, block: int) -> int:
-        """How many cases a block has."""
-        return min(BLOCK, self.examples - block * BLOCK)
+class Agenda:
+    """The cases of a run, for targets that make these claims.
+
+    Each claim brings a catalogue of its own, and as many draws as were asked for; but a case goes to every target that
+    claims it, so draws made for one claim count for the next where they fit.
+    """
+
+    def __init__(self, options: Options, claims: Iterable[Claim]) -> None:
+        self._options = options
+        self._claims = tuple(dict.fromkeys(claims))
+        self._asked: set[str] = set()
+        self._drawn: collections.Counter[Claim] = collections.Counter()
+
+    def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
+        """The cases of operations, in blocks, each with where it was drawn; None where it was not drawn."""
+        for claim in self._claims:
+            yield None, self._new(catalogue(self._options.strength, claim))
+        for claim in self._claims:
+            yield from self._draws(claim)
+        for claim in self._claims:
+            yield None, self._new((*activation_cases(claim), *fixed_cases(claim)))
+
+    def _draws(self, claim: Claim) -> Iterator[tuple[Draw, Iterable[Case]]]:
+        wanted, number = self._options.examples - self._drawn[claim], 0
+        while wanted > 0:
+            block = Draw(self._options.seed * 1_000_003 + number, min(BLOCK, wanted), claim)
+            found = list(self._new(draw_block(block.seed, block.count, block.claim)))
+            self._drawn.update(one for one in self._claims for case in found if one.covers(case))
+            yield block, found
+            wanted, number = wanted - block.count, number + 1
+
+    def _new(self, cases: Iterable[Case]) -> Iterator[Case]:
+        """Those that were not asked yet."""
+        for case in cases:
+            if case.id not in self._asked:
+                self._asked.add(case.id)
+                yield case
 
 
-def planned(options: Options, checks: Collection[str]) -> int:
-    """The number of cases that a target is judged on by these checks."""
+def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
+    """The number of cases that a target with this claim is judged on by these checks, if it is alone."""
     whole = sum(case.check in checks for case in layers(options))
-    others = options.examples + len(catalogue(options.strength)) + len(activation_cases()) + len(fixed_cases())
-    return whole + (others if set(checks) - set(LAYER_CHECKS) else 0)
-
-
-def blocks(options: Options) -> Iterator[tuple[int, Iterable[Case]]]:
-    """The cases of operations, each block with its number; what is not drawn has a negative one."""
-    yield -1, catalogue(options.strength)
-    for block in range(math.ceil(options.examples / BLOCK)):
-        yield block, draw_block(options.block_seed(block), options.block_size(block))
-    yield -1, (*activation_cases(), *fixed_cases())
+    others = (catalogue(options.strength, claim), activation_cases(claim), fixed_cases(claim))
+    operation = options.examples + sum(map(len, others))
+    return whole + (operation if set(checks) - set(LAYER_CHECKS) else 0)
 
 
 def layers(options: Options) -> tuple[WholeLayer, ...]:

@@ -27,14 +27,17 @@ def describe_machine() -> dict[str, Any]:
 
 def describe_target(target: Target, strength: int) -> dict[str, Any]:
     """What became of a target, what it covered, and what it showed."""
-    covered = coverage(target.claimed, strength) if target.claimed else None
+    covered = coverage(target.claimed, strength, target.claim) if target.claimed else None
     return {
         "target": target.name,
         "device": target.device,
         "versions": dict(target.versions),
         "status": target.status,
         "message": target.message,
+        "claims": target.claim.text,
         "cases": target.cases,
+        "judged": target.judged,
+        "declined": dict(target.declined),
         "seconds": round(target.seconds, 3),
         "unsupported": dict(target.unsupported),
         "declared": {dtype: arithmetic.name for dtype, arithmetic in target.declared.items()},

@@ -35,8 +35,11 @@ class RunConsole:
         if run is None or not run.selected:
             return
         tasks = {
-            name: self._bars.add_task(name, total=planned(run.engine.options, checks))
-            for name, checks in run.selected.items()
+            one.name: self._bars.add_task(
+                one.name, total=planned(run.engine.options, run.selected[one.name], one.claim)
+            )
+            for one in run.targets
+            if one.name in run.selected
         }
         checks = len(set().union(*run.selected.values()))
         self._console.print(

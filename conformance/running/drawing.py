@@ -13,8 +13,9 @@ from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
 from depthwise_conformance.casebook.case import Case, LayerCase, Refusal
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered, facts
-from depthwise_conformance.casebook.strategies import cases
+from depthwise_conformance.casebook.strategies import Draw, cases
 from depthwise_conformance.layers.catalogue import drawn_layer_cases
 from depthwise_conformance.layers.refusals import OUTSIDE, refusals
 from depthwise_conformance.running import interrupts
@@ -30,6 +31,7 @@ PLAIN: dict[str, tuple[Fact, ...]] = {
 }
 BLOCK = 500  # cases drawn from one seed: a longer run takes further seeds, so that memory stays flat
 POOL = 300  # further cases for a diagnosis
+ATTEMPTS, FURTHER_SEEDS = 4, 700_000_001  # draws of a narrow claim, each from a seed of its own
 SPARE = 3  # draws for each case wanted, since Hypothesis likes to vary what it drew before
 
 T = TypeVar("T")
@@ -39,20 +41,29 @@ class _FoundError(Exception):
     """Tells Hypothesis that a case fails."""
 
 
-def draw_block(seed: int, count: int) -> list[Case]:
+def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> list[Case]:
     """`count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
 
     Of cases that share what most implementations branch on, the first goes before all that resemble another.
     """
+    block = Draw(seed, count, claim)
     drawn: dict[str, Case] = {}
-    _hypothesis(cases(), seed, SPARE * count + 16, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
+    for attempt in range(ATTEMPTS if block.claim.text else 1):  # a narrow claim has few cases, and rejects many
+        if len(drawn) < block.count:
+            _draw(block, attempt, lambda case: drawn.setdefault(case.id, case))
     seen: collections.Counter[object] = collections.Counter()
     ranked = []
     for case in drawn.values():
         ranked.append((seen[_family(case)], case))
         seen[_family(case)] += 1
     ranked.sort(key=lambda pair: pair[0])  # stable: otherwise as drawn
-    return [case for _, case in ranked[:count]]
+    return [case for _, case in ranked[: block.count]]
+
+
+def _draw(block: Draw, attempt: int, examine: Callable[[Case], object], shrinking: tuple[Phase, ...] = ()) -> None:
+    """Has Hypothesis draw from the block's seed, or another for each further attempt."""
+    seed = block.seed + attempt * FURTHER_SEEDS
+    _hypothesis(cases(block.claim), seed, SPARE * block.count + 16, (Phase.generate, *shrinking), examine)
 
 
 def _family(case: Case) -> object:
@@ -60,9 +71,9 @@ def _family(case: Case) -> object:
     return c.kernel_size, c.activation, c.dtype, c.depth_multiplier, c.data_format
 
 
-def draw_pool(seed: int) -> list[Case]:
+def draw_pool(seed: int, claim: Claim = EVERYTHING) -> list[Case]:
     """Cases of which no run judges any, to be asked for in a diagnosis."""
-    return draw_block(seed * 1_000_003 + 500_001, POOL)
+    return draw_block(seed * 1_000_003 + 500_001, POOL, claim)
 
 
 def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
@@ -79,7 +90,7 @@ def draw_layer_cases(seed: int, count: int) -> tuple[LayerCase, ...]:
     return tuple(drawn.values())
 
 
-def search(seed: int, count: int, first: Case, fails: Callable[[Case], bool], seconds: float) -> None:
+def search(block: Draw, first: Case, fails: Callable[[Case], bool], seconds: float) -> None:
     """Repeats the draws of a block up to `first`, which is known to fail, and shrinks from there.
 
     `fails` is asked once for each case, and no more once the time is up.
@@ -97,7 +108,7 @@ def search(seed: int, count: int, first: Case, fails: Callable[[Case], bool], se
             raise _FoundError
 
     with suppress(_FoundError):
-        _hypothesis(cases(), seed, SPARE * count + 16, (Phase.generate, Phase.shrink), examine)
+        _draw(block, 0, examine, (Phase.shrink,))
 
 
 def simplify(case: Case, fails: Callable[[Case], bool], deadline: float) -> None:

@@ -12,19 +12,20 @@ from dataclasses import replace
 from functools import partial
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer, canonical
-from depthwise_conformance.casebook.strategies import fixed_cases
+from depthwise_conformance.casebook.fixed import fixed_cases
+from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging import checks as judge
-from depthwise_conformance.judging.tally import KEPT, Examined, Found, Tally
+from depthwise_conformance.judging.tally import Examined, Found, Tally
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
-from depthwise_conformance.running.agenda import Options, blocks, chunks, layers
+from depthwise_conformance.running.agenda import Agenda, Options, chunks, layers
 from depthwise_conformance.running.drawing import draw_pool
-from depthwise_conformance.running.examining import Examiner, is_told_by_operation, judge_cores
+from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
@@ -58,7 +59,7 @@ class Engine:
         executors = {id(target): ThreadPoolExecutor(1) for target in live}
         under_way: collections.deque[list[Future[None]]] = collections.deque()
         try:
-            for work in self._work(selected):
+            for work in self._work(live, selected):
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
                 if len(under_way) > AHEAD:
                     _wait(under_way.popleft())
@@ -78,10 +79,10 @@ class Engine:
     def diagnose(self, targets: Sequence[Target]) -> None:
         """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
         guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
-        pool = draw_pool(self.options.seed) if guilty else []
+        pools = {claim: draw_pool(self.options.seed, claim) for claim in {target.claim for target in guilty}}
         with ThreadPoolExecutor(ACTIVE) as executor:
             try:
-                list(executor.map(lambda target: self._diagnose(target, pool), guilty))
+                list(executor.map(lambda target: self._diagnose(target, pools[target.claim]), guilty))
             except BaseException:
                 for target in guilty:
                     target.worker.abort()
@@ -105,47 +106,53 @@ class Engine:
             finally:
                 worker.close()
 
-        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, seconds)
+        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, seconds, target.claim)
 
-    def _work(self, selected: Mapping[str, Collection[str]]) -> Iterator[Callable[[Target], None]]:
+    def _work(
+        self, live: Sequence[Target], selected: Mapping[str, Collection[str]]
+    ) -> Iterator[Callable[[Target], None]]:
         union = {check for checks in selected.values() for check in checks}
         for some in chunks(case for case in layers(self.options) if case.check in union):
             yield partial(self._evaluate_layers, some, selected)
         if not union - set(LAYER_CHECKS):
             return
-        for block, cases in blocks(self.options):
+        for block, cases in Agenda(self.options, (target.claim for target in live)).blocks():
             for chunk in chunks(cases):
                 expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
         if judge.METAMORPHIC_CHECK in union and (os.cpu_count() or 1) > 1:
-            others = [expect(case) for case in fixed_cases() if not judge.is_related(case)]
-            yield partial(self._compare_cores, others[:ON_ONE_CORE], selected)
+            yield partial(self._compare_cores, selected)
 
     def _evaluate(
-        self, expectations: list[Expectation], selected: Mapping[str, Collection[str]], block: int, target: Target
+        self,
+        expectations: list[Expectation],
+        selected: Mapping[str, Collection[str]],
+        block: Draw | None,
+        target: Target,
     ) -> None:
         checks = set(selected[target.name]) - set(LAYER_CHECKS)
-        if target.status != "judged" or not checks:
+        mine = [expectation for expectation in expectations if target.claim.covers(expectation.case)]
+        if target.status != "judged" or not checks or not mine:
             return
         with self._active:
             start = time.perf_counter()
             try:
-                for examined in self.examiner.examine_all(target, expectations, checks):
+                for examined in self.examiner.examine_all(target, mine, checks):
                     self._note(target, examined, block)
             except WorkerBrokenError as error:
                 target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
-        target.cases += len(expectations)
+        target.cases += len(mine)
         self._give_up_if_hopeless(target)
-        self._progress(target, len(expectations))
+        self._progress(target, len(mine))
 
-    def _compare_cores(
-        self, expectations: Sequence[Expectation], selected: Mapping[str, Collection[str]], target: Target
-    ) -> None:
+    def _compare_cores(self, selected: Mapping[str, Collection[str]], target: Target) -> None:
         """One core against all of them, on layers that are large enough to be split."""
         check = judge.METAMORPHIC_CHECK
         if target.status != "judged" or check not in selected[target.name]:
             return
+        others = [case for case in fixed_cases(target.claim) if not judge.is_related(case)]
+        expectations = [expect(case) for case in others[:ON_ONE_CORE]]
         try:
             with self._active:
                 judgements = judge_cores(target, expectations)
@@ -154,13 +161,14 @@ class Engine:
             return
         for expectation, judgement in zip(expectations, judgements, strict=True):
             if judgement is not None:
-                self.tallies[target.name, check].add(expectation.case, judgement, -1)
+                self.tallies[target.name, check].add(expectation.case, judgement)
                 self._record(make_records(target, expectation.case, [(check, judgement)]))
 
     def _evaluate_layers(
         self, cases: Sequence[WholeLayer], selected: Mapping[str, Collection[str]], target: Target
     ) -> None:
-        mine = [case for case in cases if case.check in selected[target.name]]
+        checks = selected[target.name]
+        mine = [case for case in cases if case.check in checks and is_layer_claimed(target.claim, case)]
         if target.status != "judged" or not mine:
             return
         with self._active:
@@ -182,14 +190,13 @@ class Engine:
         if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
             topic, _, choice = judgement.signature.partition(CHOICE)
             target.traits.note(topic, choice)
-        self.tallies[target.name, case.check].add(case, judgement, -1)
+        target.count(case, [judgement])
+        self.tallies[target.name, case.check].add(case, judgement)
         self._record(make_records(target, case, [(case.check, judgement)]))
 
-    def _note(self, target: Target, examined: Examined, block: int) -> None:
+    def _note(self, target: Target, examined: Examined, block: Draw | None) -> None:
         case = examined.expectation.case
-        verdicts = {judgement.verdict for _, judgement in examined.found}
-        if len(target.claimed) < KEPT and verdicts - {Verdict.UNSUPPORTED}:
-            target.claimed.append(case)
+        target.count(case, [judgement for _, judgement in examined.found])
         for check, judgement in examined.found:
             if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays:
                 target.traits.observe(examined.expectation, examined.arrays["output"], judgement)

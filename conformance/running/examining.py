@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
+from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.judging import checks as judge
 from depthwise_conformance.judging.tally import Examined, Found
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
@@ -24,6 +25,7 @@ NEEDS = {
     "purity": ("determinism", *judge.GRADIENT_CHECKS),
 }
 NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
+NOT_CLAIMED = "outside what the target claims"
 OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
 
 
@@ -46,6 +48,8 @@ class Examiner:
     def examine(self, target: Target, case: Case, check: str) -> Examined:
         """One check on one case, alone and thoroughly, with what came back."""
         needed = {check, *NEEDS.get(check, ())}
+        if not target.claim.covers(case):
+            return Examined(expect(case), [(check, Judgement(Verdict.UNSUPPORTED, signature=NOT_CLAIMED))], {})
         return next(self.examine_all(target, [expect(case)], needed, thorough=True))
 
     def examine_all(
@@ -79,7 +83,7 @@ class Examiner:
     def _crashes_alone(self, target: Target, expectation: Expectation) -> bool:
         if target.worker.aborted:
             return True
-        steps = judge.plan(expectation, self._checks, thorough=True)
+        steps = judge.plan(expectation, self._checks, thorough=True, claim=target.claim)
         (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
         return outcomes[-1].kind in LOST
 
@@ -96,6 +100,11 @@ def judge_cores(target: Target, expectations: Sequence[Expectation]) -> list[Jud
     return [judge.judge_threads(expectation, many, one) for expectation, (many,), (one,) in pairs]
 
 
+def is_layer_claimed(claim: Claim, case: WholeLayer) -> bool:
+    """Whether a layer is one that the target claims; what has to be refused is asked of any layer."""
+    return not claim.text or not isinstance(case, LayerCase) or claim.covers(operation_case(case))
+
+
 def is_told_by_operation(target: Target, case: WholeLayer, checks: Collection[str]) -> bool:
     """Whether a layer fails because its operation does, which those of the operation's own checks tell."""
     telling = [check for check in OPERATION_CHECKS if check in checks]
@@ -109,7 +118,7 @@ def is_told_by_operation(target: Target, case: WholeLayer, checks: Collection[st
 def _examine(
     target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
 ) -> Iterator[Examined]:
-    programs = [judge.plan(expectation, checks, thorough) for expectation in expectations]
+    programs = [judge.plan(expectation, checks, thorough, target.claim) for expectation in expectations]
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
         found = list(judge.judge_case(expectation, program, outcomes, checks))

@@ -98,7 +98,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = config.stash.get(RUN, None)
     if run is not None:
         config.stash[REPORT] = run.close()
-        undone = run.failed or any(target.status != "judged" for target in run.targets)
+        undone = run.failed or bool(run.thin) or any(target.status != "judged" for target in run.targets)
     else:
         undone = _is_controller(config) and _merge_shards(config)
     if undone and not config.option.collectonly:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
@@ -24,7 +25,7 @@ from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Target, open_targets, requests
-from depthwise_conformance.running.telling import make_discrepancy
+from depthwise_conformance.running.telling import make_discrepancy, tell_thin
 from depthwise_conformance.running.usage import UsageError
 
 Progress = Callable[[Target, int], None]
@@ -48,6 +49,8 @@ class RunOptions:
     targets: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     checks: tuple[str, ...] = CHECKS
+    only: str = ""
+    least: int | None = None
     device: str = ""
     examples: int = Options.examples
     seed: int = 0
@@ -64,9 +67,14 @@ class RunOptions:
             ("examples", self.examples > 0, "1 or more"),
             ("seed", self.seed >= 0, "0 or more"),
             ("timeout", self.timeout > 0, "seconds above 0"),
+            ("least", self.least is None or self.least >= 0, "0 or more"),
         ):
             if not value:
                 raise UsageError(f"--{name} {getattr(self, name)}: accepted are {accepted}")
+        try:
+            Claim(self.only)
+        except ClaimError as error:
+            raise UsageError(f"--only: {error}") from None
 
 
 class ConformanceRun:
@@ -83,7 +91,9 @@ class ConformanceRun:
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
         self._started = time.time()
         check_folder(options.out)
-        self.targets = open_targets(requests(options.targets, options.adapters), options.timeout, options.device)
+        self.targets = open_targets(
+            requests(options.targets, options.adapters), options.timeout, options.device, Claim(options.only)
+        )
         self._check_targets()
         self._writer = RecordWriter(options.out)
         engine_options = Options(options.checks, options.examples, options.seed, options.strength)
@@ -115,10 +125,17 @@ class ConformanceRun:
         return found
 
     @property
+    def thin(self) -> list[str]:
+        """What there is to say of each target that was judged on too few cases."""
+        targets = [target for target in self.targets if target.name in self._evaluated and not self.engine.stopped]
+        return [told for target in targets if (told := tell_thin(target, self.options.least))]
+
+    @property
     def complete(self) -> bool:
         """Whether every selected check judged every case on every target."""
         judged = all(target.status == "judged" for target in self.targets)
-        return judged and not self.failed and not self.engine.stopped and set(self.selected) <= self._evaluated
+        ended = not self.failed and not self.engine.stopped and set(self.selected) <= self._evaluated
+        return judged and ended and not self.thin
 
     def close(self) -> Path:
         """Ends the workers and writes the folder; the report's path."""
@@ -186,6 +203,9 @@ class ConformanceRun:
             "examples": o.examples,
             "strength": o.strength,
             "checks": list(o.checks),
+            "only": o.only,
+            "least": o.least,
+            "thin": self.thin,
             "complete": self.complete,
             "machine": describe_machine(),
             "options": {"targets": o.targets, "adapters": o.adapters, "device": o.device, "timeout": o.timeout},

@@ -49,9 +49,8 @@ class Shrinker:
 
         start = time.monotonic()
         seconds = min(self._options.search_seconds, self._left)
-        if first is not None and isinstance(first.case, Case):
-            seed, size = self._options.block_seed(first.block), self._options.block_size(first.block)
-            search(seed, size, first.case, fails, seconds)
+        if first is not None and first.block is not None and isinstance(first.case, Case):
+            search(first.block, first.case, fails, seconds)
         if isinstance(best.case, Case):
             simplify(best.case, fails, start + seconds)
         self._left -= time.monotonic() - start

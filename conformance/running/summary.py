@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def print_summary(folder: Path, console: Console) -> None:
         for target in run["targets"]:
             if target["status"] != "judged":
                 console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
+        for told in run.get("thin", []):
+            console.print(told, style="red bold", soft_wrap=True)
     distinct = len(read_discrepancies(folder))
     noun = "discrepancy" if distinct == 1 else "discrepancies"
     console.print(f"{distinct} distinct {noun}. Report: {folder / 'report.html'}", soft_wrap=True)
@@ -37,7 +40,19 @@ def _table(folder: Path) -> Table:
         table.add_column(target, justify="right", overflow="fold", min_width=len("99 fail"))
     for check in [check for check in CHECKS if any(row["check"] == check for row in rows)]:
         table.add_row(check, *(cells.get((check, target), Text("")) for target in targets))
+    described = {target["target"]: target for run in read_runs(folder) for target in run["targets"]}
+    for word, count in (("judged", _judged), ("declined", _declined)):
+        figures = (str(count(described[target])) if target in described else "" for target in targets)
+        table.add_row(f"cases {word}", *figures, style="dim")
     return table
+
+
+def _judged(target: Mapping[str, Any]) -> int:
+    return int(target.get("judged", 0))
+
+
+def _declined(target: Mapping[str, Any]) -> int:
+    return sum(target.get("declined", {}).values())
 
 
 def _cell(row: Any) -> Text:

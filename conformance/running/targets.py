@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,13 @@ from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.adapters.loading import adapter_names
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import AnyCase, Case
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError
+from depthwise_conformance.judging.tally import KEPT
 from depthwise_conformance.judging.traits import Traits
-from depthwise_conformance.judging.values import Expectation
+from depthwise_conformance.judging.values import Expectation, Judgement
 from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
+from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
@@ -48,7 +52,10 @@ class Target:
     traits: Traits = field(default_factory=Traits)
     status: str = "judged"
     message: str = ""
+    claim: Claim = EVERYTHING
     cases: int = 0
+    judged: int = 0
+    declined: collections.Counter[str] = field(default_factory=collections.Counter)  # cases, by the reason
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
 
@@ -56,6 +63,16 @@ class Target:
         """What is expected of this target: the same, unless it declares an arithmetic for the case's dtype."""
         declared = self.declared.get(expectation.case.dtype)
         return expectation if declared is None else replace(expectation, declared=declared)
+
+    def count(self, case: AnyCase, judgements: Sequence[Judgement]) -> None:
+        """Counts a case as judged, or as declined where every judgement says so."""
+        reasons = [judgement.signature for judgement in judgements if judgement.verdict is Verdict.UNSUPPORTED]
+        if len(reasons) == len(judgements):
+            self.declined.update(reasons[:1])
+            return
+        self.judged += 1
+        if isinstance(case, Case) and len(self.claimed) < KEPT:
+            self.claimed.append(case)
 
     @property
     def version_text(self) -> str:
@@ -81,8 +98,11 @@ def missing(name: str) -> tuple[str, ...]:
     return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
 
 
-def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> list[Target]:
-    """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`)."""
+def open_targets(asked: Sequence[Request], timeout: float, device: str = "", only: Claim = EVERYTHING) -> list[Target]:
+    """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`).
+
+    Each is asked what it claims, and no more than `only`.
+    """
     workers: list[Worker] = []
     with ThreadPoolExecutor(max(len(asked), 1)) as pool:
         try:
@@ -95,6 +115,7 @@ def open_targets(asked: Sequence[Request], timeout: float, device: str = "") -> 
             raise
     kept = [target for target in opened if target.device.startswith(device) or target.status == "broken"]
     for target in opened:
+        target.claim = only & target.claim
         if target not in kept:
             target.worker.close()
     if not kept:
@@ -129,6 +150,7 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
         hello = worker.start()
         _check_choice(request, launch, hello)
         declared = _declared(hello.get("arithmetic", {}))
+        claim = _claim(hello.get("claims", ""))
     except WorkerBrokenError as error:
         worker.close()
         name = _full_name(request.name, launch)
@@ -143,6 +165,7 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
         tuple(hello["devices"]),
         hello["unsupported"],
         declared,
+        claim=claim,
     )
 
 
@@ -155,6 +178,13 @@ def _declared(names: Mapping[str, str]) -> dict[str, Arithmetic]:
             raise WorkerBrokenError(f"the arithmetic declared for {dtype} is {name!r}; accepted are {accepted}")
         found[dtype] = known[name]
     return found
+
+
+def _claim(text: str) -> Claim:
+    try:
+        return Claim(text)
+    except ClaimError as error:
+        raise WorkerBrokenError(f"its claims cannot be read: {error}") from None
 
 
 def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) -> None:

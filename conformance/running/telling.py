@@ -33,6 +33,16 @@ def tell(found: Discrepancy, check: str) -> str:
     return visible("\n".join([*lines, f"  replay: {found.replay}"]))
 
 
+def tell_thin(target: Target, least: int | None) -> str:
+    """That a target was judged on fewer cases than `least`, by default a tenth of those asked; "" where it was not."""
+    wanted = max(1, math.ceil(target.cases / 10)) if least is None else least
+    if target.status != "judged" or target.judged >= wanted:
+        return ""
+    told = f"{target.name} was judged on {target.judged or 'none'} of {target.cases} cases, and declined the others"
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in target.declined.most_common(3))
+    return visible(f"{told}: {reasons}. At least {wanted} are wanted (--least), so the run is not done.")
+
+
 def tell_case(case: AnyCase) -> str:
     """The case as the call that a user would write."""
     content = case.to_json()

@@ -40,7 +40,7 @@ def is_hello(header: Mapping[str, Any]) -> bool:
     lists = [header.get(name) for name in ("devices", "dtypes", "modes")]
     if not all(isinstance(m, dict) for m in mappings) or not all(isinstance(one, list) for one in lists):
         return False
-    texts = [header.get("name"), *(text for m in mappings if m for text in m.values())]
+    texts = [header.get("name"), header.get("claims", ""), *(text for m in mappings if m for text in m.values())]
     texts += [text for one in lists if one for text in one]
     return header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
 

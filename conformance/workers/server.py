@@ -215,7 +215,14 @@ def _hello(adapter: Adapter) -> Mapping[str, Any]:
         "modes": list(_texts("modes", adapter.modes)),
         "unsupported": _texts("unsupported", dict(description.unsupported)),
         "arithmetic": _texts("arithmetic", dict(description.arithmetic)),
+        "claims": _text("claims", description.claims or adapter.claims),
     }
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadReturnError(f"{name} are {value!r}; accepted is text in the claims language")
+    return value
 
 
 def _texts(name: str, values: Any) -> Iterable[str]:

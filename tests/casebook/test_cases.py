@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthwise_conformance.casebook.case import MAX_ELEMENTS, Case, Data, Refusal, canonical, case_from_json
+from depthwise_conformance.casebook.fixed import fixed_cases
 from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
-from depthwise_conformance.casebook.strategies import WORK, cases, fixed_cases
+from depthwise_conformance.casebook.strategies import WORK, Draw, cases
 from depthwise_conformance.judging.tally import extent
 from depthwise_conformance.layers.refusals import OUTSIDE, refusals
 from depthwise_conformance.reference import FORMATS, LayerConfig, output_shape, split_shape
@@ -469,7 +470,7 @@ def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
         asked.append(case)
         return case.dtype == first.dtype
 
-    search(0, 60, first, fails, 30.0)
+    search(Draw(0, 60), first, fails, 30.0)
     assert first not in asked, "it is known to fail"
     smallest = min((case for case in asked if case.dtype == first.dtype), key=extent, default=first)
     assert extent(smallest) <= extent(first)
@@ -479,5 +480,5 @@ def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
 
 def test_the_search_stops_asking_when_the_time_is_up():
     asked: list[Case] = []
-    search(0, 60, draw_block(0, 60)[40], lambda case: bool(asked.append(case)), 0.0)
+    search(Draw(0, 60), draw_block(0, 60)[40], lambda case: bool(asked.append(case)), 0.0)
     assert asked == []

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.fixed import activation_cases
 from depthwise_conformance.casebook.strategies import ACTIVATIONS as DRAWN
-from depthwise_conformance.casebook.strategies import activation_cases
 from depthwise_conformance.judging.values import expect, judge_special, judge_values
 from depthwise_conformance.reference import (
     FORMATS,

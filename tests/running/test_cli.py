@@ -19,7 +19,7 @@ import pytest
 from by_name import location
 
 from depthwise_conformance.casebook.covering import catalogue
-from depthwise_conformance.casebook.strategies import activation_cases, fixed_cases
+from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
