@@ -12,10 +12,12 @@ from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.covering import catalogue
 from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
 from depthwise_conformance.casebook.strategies import Draw
+from depthwise_conformance.judging.tally import extent
 from depthwise_conformance.layers.catalogue import layer_cases
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.running.drawing import BLOCK, draw_block, draw_layer_cases, draw_refusals
 
+PLAIN = 3  # cases that come before all others: if they all raise the same, nothing else is asked
 CHUNK = 16  # cases that are handed to the targets together
 LAYERS_AT_MOST = 100  # drawn, and as many refusals: whole layers are slow to make, and have fewer corners
 
@@ -30,6 +32,7 @@ class Options:
     examples: int = 250
     seed: int = 0
     strength: int = 2
+    fast: bool = False  # the catalogue alone, and nothing asked beyond it
     search_seconds: float = 5.0  # for one discrepancy
     search_budget: float = 60.0  # seconds for all of them
     diagnosis_seconds: float = 30.0  # for one target
@@ -42,8 +45,9 @@ class Agenda:
     claims it, so draws made for one claim count for the next where they fit.
     """
 
-    def __init__(self, options: Options, claims: Iterable[Claim]) -> None:
+    def __init__(self, options: Options, claims: Iterable[Claim], smallest_first: bool = False) -> None:
         self._options = options
+        self._order = (lambda cases: sorted(cases, key=extent)) if smallest_first else iter
         self._claims = tuple(dict.fromkeys(claims))
         self._asked: set[str] = set()
         self._drawn: collections.Counter[Claim] = collections.Counter()
@@ -51,7 +55,11 @@ class Agenda:
     def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
         """The cases of operations, in blocks, each with where it was drawn; None where it was not drawn."""
         for claim in self._claims:
-            yield None, self._new(catalogue(self._options.strength, claim))
+            yield None, self._new(sorted(catalogue(self._options.strength, claim), key=_plainness)[:PLAIN])
+        for claim in self._claims:
+            yield None, self._new(self._order(catalogue(self._options.strength, claim)))
+        if self._options.fast:
+            return
         for claim in self._claims:
             yield from self._draws(claim)
         for claim in self._claims:
@@ -74,16 +82,26 @@ class Agenda:
                 yield case
 
 
+def _plainness(case: Case) -> tuple[bool, ...]:
+    """Sorts first what an implementation that computes anything will compute."""
+    c = case.config
+    unusual = (c.dtype != "float32", c.activation is not None, max(c.dilation_rate) > 1, max(c.strides) > 1)
+    return (not case.input_shape[0], *unusual, not c.channels_last, c.padding != "valid", c.depth_multiplier > 1)
+
+
 def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
     """The number of cases that a target with this claim is judged on by these checks, if it is alone."""
     whole = sum(case.check in checks for case in layers(options))
-    others = (catalogue(options.strength, claim), activation_cases(claim), fixed_cases(claim))
-    operation = options.examples + sum(map(len, others))
+    operation = len(catalogue(options.strength, claim))
+    if not options.fast:
+        operation += options.examples + len(activation_cases(claim)) + len(fixed_cases(claim))
     return whole + (operation if set(checks) - set(LAYER_CHECKS) else 0)
 
 
 def layers(options: Options) -> tuple[WholeLayer, ...]:
-    """What is asked of whole layers; those that need a home of their own are last, together."""
+    """What is asked of whole layers; those that need a home of their own are last, together. Nothing in haste."""
+    if options.fast:
+        return ()
     count = min(max(options.examples // 10, 10), LAYERS_AT_MOST)
     drawn = (*layer_cases(), *draw_layer_cases(options.seed, count))
     return (*draw_refusals(options.seed, count), *sorted(drawn, key=lambda case: bool(case.home)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -47,7 +49,7 @@ class RunConsole:
             f"{run.options.examples} drawn cases each, seed {run.options.seed}."
         )
         run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
-        run.announce = self._console.print
+        run.announce = partial(self._console.print, soft_wrap=True)
         self._bars.start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

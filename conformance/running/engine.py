@@ -23,7 +23,7 @@ from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
-from depthwise_conformance.running.agenda import Agenda, Options, chunks, layers
+from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks, layers
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
 from depthwise_conformance.running.targets import Target
@@ -51,6 +51,8 @@ class Engine:
         self.stopped = False
         self.distinct: dict[str, list[Distinct]] = {}
         self.examiner = Examiner(options.checks)
+        self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
+        self._told: set[str] = set()
         self._active = threading.Semaphore(ACTIVE)
 
     def evaluate(self, targets: Sequence[Target], selected: Mapping[str, Collection[str]]) -> None:
@@ -90,7 +92,8 @@ class Engine:
 
     def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
-        seconds = self.options.diagnosis_seconds if target.status == "judged" else 0.0
+        hurried = self.stopped or self.options.fast or target.status != "judged"
+        seconds = 0.0 if hurried else self.options.diagnosis_seconds
         try:
             found = self._diagnosis(target, pool, seconds).distinguish(tallies)
         except WorkerBrokenError as error:
@@ -112,15 +115,21 @@ class Engine:
         self, live: Sequence[Target], selected: Mapping[str, Collection[str]]
     ) -> Iterator[Callable[[Target], None]]:
         union = {check for checks in selected.values() for check in checks}
+        if union - set(LAYER_CHECKS):
+            yield from self._operation_work(live, selected)
         for some in chunks(case for case in layers(self.options) if case.check in union):
             yield partial(self._evaluate_layers, some, selected)
-        if not union - set(LAYER_CHECKS):
-            return
-        for block, cases in Agenda(self.options, (target.claim for target in live)).blocks():
+
+    def _operation_work(
+        self, live: Sequence[Target], selected: Mapping[str, Collection[str]]
+    ) -> Iterator[Callable[[Target], None]]:
+        agenda = Agenda(self.options, (target.claim for target in live), smallest_first=self.stop_early)
+        for block, cases in agenda.blocks():
             for chunk in chunks(cases):
                 expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
-        if judge.METAMORPHIC_CHECK in union and (os.cpu_count() or 1) > 1:
+        related = any(judge.METAMORPHIC_CHECK in checks for checks in selected.values())
+        if related and (os.cpu_count() or 1) > 1 and not self.options.fast:
             yield partial(self._compare_cores, selected)
 
     def _evaluate(
@@ -144,6 +153,7 @@ class Engine:
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
         self._give_up_if_hopeless(target)
+        self._give_up_if_all_raise_alike(target)
         self._progress(target, len(mine))
 
     def _compare_cores(self, selected: Mapping[str, Collection[str]], target: Target) -> None:
@@ -186,22 +196,40 @@ class Engine:
         self._give_up_if_hopeless(target)
         self._progress(target, len(mine))
 
+    def _tell_first(self, target: Target, case: AnyCase, found: Found) -> None:
+        failed = next(((check, one) for check, one in found if one.verdict.is_discrepancy), None)
+        if failed and target.name not in self._told:
+            self._told.add(target.name)
+            self.announce_first(target, case, *failed)
+
     def _note_layer(self, target: Target, case: WholeLayer, judgement: Judgement) -> None:
         if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
             topic, _, choice = judgement.signature.partition(CHOICE)
             target.traits.note(topic, choice)
         target.count(case, [judgement])
+        self._tell_first(target, case, [(case.check, judgement)])
         self.tallies[target.name, case.check].add(case, judgement)
         self._record(make_records(target, case, [(case.check, judgement)]))
 
     def _note(self, target: Target, examined: Examined, block: Draw | None) -> None:
         case = examined.expectation.case
-        target.count(case, [judgement for _, judgement in examined.found])
+        judgements = [judgement for _, judgement in examined.found]
+        target.count(case, judgements)
+        self._tell_first(target, case, examined.found)
         for check, judgement in examined.found:
             if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays:
                 target.traits.observe(examined.expectation, examined.arrays["output"], judgement)
             self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
         self._record(make_records(target, case, examined.found))
+
+    def _give_up_if_all_raise_alike(self, target: Target) -> None:
+        """What plain cases all raise, any case will raise: a typo is not a finding on each of them."""
+        alike = len({judgement.signature for judgement in target.raised}) == 1
+        if target.status == "judged" and alike and len(target.raised) == PLAIN == target.judged:
+            target.status = "broken"
+            target.message = f"the first {PLAIN} cases, plain ones, raise the same:\n{target.raised[0].detail}"
+            for check in self.options.checks:
+                self.tallies.pop((target.name, check), None)
 
     def _give_up_if_hopeless(self, target: Target) -> None:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:

@@ -12,7 +12,7 @@ from depthwise_conformance.reports.record import CHECKS
 if TYPE_CHECKING:
     from depthwise_conformance.running.run import RunOptions
 
-TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters alone
+TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters or workers alone
 OPTIONS: dict[str, dict[str, Any]] = {
     "--target": {
         "action": "append",
@@ -25,6 +25,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FILE:CLASS",
         "help": "judge this adapter (repeatable)",
     },
+    "--worker": {
+        "action": "append",
+        "default": [],
+        "metavar": "COMMAND",
+        "help": "judge the program that this starts, which speaks the protocol of docs/protocol.md (repeatable)",
+    },
     "--only": {
         "default": "",
         "metavar": "CLAIM",
@@ -34,9 +40,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": int,
         "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
     },
+    "--fast": {"action": "store_true", "help": "the catalogue alone, without diagnosis"},
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
-    "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter alone)"},
+    "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter or --worker alone)"},
     "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
     "--strength": {
         "type": int,
@@ -59,14 +66,16 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
     """The options of a run from those of a command line, by name. Raises UsageError."""
     from depthwise_conformance.running.run import RunOptions
 
-    alone = given["--adapter"] and not given["--target"]
+    alone = (given["--adapter"] or given["--worker"]) and not given["--target"]
     examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
     return RunOptions(
         targets=tuple(given["--target"]),
         adapters=tuple(given["--adapter"]),
+        workers=tuple(given["--worker"]),
         checks=tuple(given["--check"]) or CHECKS,
         only=given["--only"] or "",
         least=given["--least"],
+        fast=bool(given["--fast"]),
         device=given["--device"],
         examples=examples,
         seed=given["--seed"],

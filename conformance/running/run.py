@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
 from depthwise_conformance.reports.runs import RUN
@@ -24,8 +25,8 @@ from depthwise_conformance.running.describing import describe_machine, describe_
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.shrinking import Shrinker
-from depthwise_conformance.running.targets import Target, open_targets, requests
-from depthwise_conformance.running.telling import make_discrepancy, tell_thin
+from depthwise_conformance.running.targets import Target, asking_for, open_targets, requests
+from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
 from depthwise_conformance.running.usage import UsageError
 
 Progress = Callable[[Target, int], None]
@@ -48,9 +49,11 @@ class RunOptions:
 
     targets: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
     checks: tuple[str, ...] = CHECKS
     only: str = ""
     least: int | None = None
+    fast: bool = False
     device: str = ""
     examples: int = Options.examples
     seed: int = 0
@@ -92,16 +95,23 @@ class ConformanceRun:
         self._started = time.time()
         check_folder(options.out)
         self.targets = open_targets(
-            requests(options.targets, options.adapters), options.timeout, options.device, Claim(options.only)
+            requests(options.targets, options.adapters, options.workers),
+            options.timeout,
+            options.device,
+            Claim(options.only),
         )
         self._check_targets()
         self._writer = RecordWriter(options.out)
-        engine_options = Options(options.checks, options.examples, options.seed, options.strength)
+        engine_options = Options(options.checks, options.examples, options.seed, options.strength, options.fast)
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
+        self.engine.announce_first = self._announce_first
         clear_folder(options.out)
         self._write_description()  # from now on this is a run's folder, whatever ends the run
         self._writer.__enter__()
+
+    def _announce_first(self, target: Target, case: AnyCase, check: str, judgement: Judgement) -> None:
+        self.announce(tell_first(target.name, case, check, judgement))
 
     def verify(self, target_name: str, check: str) -> list[Discrepancy]:
         """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged, BrokenTargetError."""
@@ -153,7 +163,9 @@ class ConformanceRun:
         targets = [target for target in self.targets if target.name in selected]
         self.engine.evaluate(targets, selected)
         if any(tally.groups for tally in self.engine.tallies.values()):
-            self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
+            self._shrinker.hurried = self.options.fast or self.engine.stopped
+            if not self._shrinker.hurried:
+                self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
             self.engine.diagnose(targets)
         self.failed = False
         self._evaluated |= set(selected)
@@ -173,14 +185,9 @@ class ConformanceRun:
         return self._told[id(one)]
 
     def _replay(self, path: Path, target: Target, check: str) -> str:
-        launch = target.worker.launch
         where = self.options.merged or self.options.out
         command = ["depthwise-conformance", "replay", str(where / "cases" / path.name), "--check", check]
-        if launch.adapter.rpartition(":")[0].endswith(".py"):
-            command += ["--adapter", launch.adapter, "--device", launch.device]
-        else:
-            command += ["--target", target.name]
-        return shlex.join(command)
+        return shlex.join([*command, *asking_for(target)])
 
     def _check_targets(self) -> None:
         broken = [f"{target.name}: {target.message}" for target in self.targets if target.status == "broken"]
@@ -205,10 +212,17 @@ class ConformanceRun:
             "checks": list(o.checks),
             "only": o.only,
             "least": o.least,
+            "fast": o.fast,
             "thin": self.thin,
             "complete": self.complete,
             "machine": describe_machine(),
-            "options": {"targets": o.targets, "adapters": o.adapters, "device": o.device, "timeout": o.timeout},
+            "options": {
+                "targets": o.targets,
+                "adapters": o.adapters,
+                "workers": o.workers,
+                "device": o.device,
+                "timeout": o.timeout,
+            },
             "targets": [describe_target(target, o.strength) for target in self.targets],
         }
         (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -24,10 +24,13 @@ class Shrinker:
         self._options = options
         self._examiner = examiner
         self._left = options.search_budget
+        self.hurried = False  # as found will do
 
     def shrink(self, target: Target, distinct: Distinct) -> Failure:
         """The smallest case found on which this target has this discrepancy."""
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
+        if self.hurried:
+            return best
         if isinstance(best.case, LayerCase):
             return _simplify_layer(target, best)
         if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:

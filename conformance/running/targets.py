@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import re
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -20,6 +22,7 @@ from depthwise_conformance.judging.traits import Traits
 from depthwise_conformance.judging.values import Expectation, Judgement
 from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
 from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.agenda import PLAIN
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
@@ -56,6 +59,7 @@ class Target:
     cases: int = 0
     judged: int = 0
     declined: collections.Counter[str] = field(default_factory=collections.Counter)  # cases, by the reason
+    raised: list[Judgement] = field(default_factory=list)  # what the first cases raised, if each did
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
 
@@ -66,7 +70,10 @@ class Target:
 
     def count(self, case: AnyCase, judgements: Sequence[Judgement]) -> None:
         """Counts a case as judged, or as declined where every judgement says so."""
+        refused = [judgement for judgement in judgements if judgement.verdict is Verdict.REFUSED]
         reasons = [judgement.signature for judgement in judgements if judgement.verdict is Verdict.UNSUPPORTED]
+        if refused and len(refused) + len(reasons) == len(judgements) and len(self.raised) == self.judged < PLAIN:
+            self.raised.append(refused[0])
         if len(reasons) == len(judgements):
             self.declined.update(reasons[:1])
             return
@@ -80,17 +87,42 @@ class Target:
         return ", ".join(f"{name} {version}" for name, version in self.versions.items())
 
 
-def requests(targets: Sequence[str], adapters: Sequence[str]) -> list[Request]:
-    """The targets asked for; without any, every installed one (or the given adapters alone).
+def requests(targets: Sequence[str], adapters: Sequence[str], workers: Sequence[str] = ()) -> list[Request]:
+    """The targets asked for; without any, every installed one (or the given adapters and workers alone).
 
-    `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`. Raises UsageError.
+    `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`, `workers` as one types a
+    command. Raises UsageError.
     """
     asked = [_by_name(spelling) for spelling in targets]
     asked += [_by_file(location) for location in adapters]
+    asked += [Request(command, Launch(command, command=command_words(command))) for command in workers]
     asked = asked or [_by_name(name) for name in adapter_names() if not missing(name)]
     if not asked:
         raise UsageError("no framework is installed; try: pip install 'depthwise-conformance[torch]', or --adapter")
     return asked
+
+
+def command_words(command: str) -> tuple[str, ...]:
+    """The words of a command that starts a worker. Raises UsageError where it names no program that there is."""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageError(f"worker {command!r}: {error}") from None
+    if not words:
+        raise UsageError(f"worker {command!r}: accepted is a command that starts a program, such as 'node worker.mjs'")
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"worker {command!r}: there is no program {words[0]!r}, by path or on PATH")
+    return words
+
+
+def asking_for(target: Target) -> list[str]:
+    """The options that ask for this target alone."""
+    launch = target.worker.launch
+    if launch.command != Launch.command:
+        return ["--worker", launch.adapter, "--device", launch.device]
+    if launch.adapter.rpartition(":")[0].endswith(".py"):
+        return ["--adapter", launch.adapter, "--device", launch.device]
+    return ["--target", target.name]
 
 
 def missing(name: str) -> tuple[str, ...]:
@@ -149,8 +181,8 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
     try:
         hello = worker.start()
         _check_choice(request, launch, hello)
-        declared = _declared(hello.get("arithmetic", {}))
-        claim = _claim(hello.get("claims", ""))
+        declared = declared_arithmetic(hello.get("arithmetic", {}))
+        claim = read_claim(hello.get("claims", ""))
     except WorkerBrokenError as error:
         worker.close()
         name = _full_name(request.name, launch)
@@ -169,7 +201,8 @@ def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
     )
 
 
-def _declared(names: Mapping[str, str]) -> dict[str, Arithmetic]:
+def declared_arithmetic(names: Mapping[str, str]) -> dict[str, Arithmetic]:
+    """The arithmetic that a target declares for each dtype. Raises WorkerBrokenError for names that there are not."""
     found = {}
     for dtype, name in names.items():
         known = {arithmetic.name: arithmetic for arithmetic in arithmetics(dtype)} if dtype in FORMATS else {}
@@ -180,7 +213,8 @@ def _declared(names: Mapping[str, str]) -> dict[str, Arithmetic]:
     return found
 
 
-def _claim(text: str) -> Claim:
+def read_claim(text: str) -> Claim:
+    """What a target claims. Raises WorkerBrokenError for what is none of the claims language."""
     try:
         return Claim(text)
     except ClaimError as error:

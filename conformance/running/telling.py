@@ -8,6 +8,7 @@ import math
 from depthwise_conformance.casebook.case import AnyCase, Case, Refusal, canonical
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.tally import Failure
+from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.layers.telling import written
 from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.reports.words import visible
@@ -41,6 +42,14 @@ def tell_thin(target: Target, least: int | None) -> str:
     told = f"{target.name} was judged on {target.judged or 'none'} of {target.cases} cases, and declined the others"
     reasons = "; ".join(f"{reason} ({count})" for reason, count in target.declined.most_common(3))
     return visible(f"{told}: {reasons}. At least {wanted} are wanted (--least), so the run is not done.")
+
+
+def tell_first(target: str, case: AnyCase, check: str, judgement: Judgement) -> str:
+    """A failure in three lines, before anything is known of its cause."""
+    worst = "" if math.isnan(judgement.error) else f", error {judgement.error:.3g} times its bound"
+    lines = judgement.detail.splitlines()
+    shown = next((line for line in lines if line.lstrip().startswith("(")), lines[-1] if lines else judgement.signature)
+    return visible(f"{target}: {check} is {judgement.verdict.value}{worst}\n  {tell_case(case)}\n  {shown.strip()}")
 
 
 def tell_case(case: AnyCase) -> str:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -35,9 +36,10 @@ class WorkerLostError(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a worker: the adapter's location, its device and mode, and the command that speaks the protocol.
+    """How to start a worker: what is asked for, its device and mode, and the command that speaks the protocol.
 
-    `cores` says how many processor cores it may use, 0 for all; `home` is a home folder of its own.
+    `adapter` is an adapter's location, or the command as typed where the program that it starts is the target. `cores`
+    says how many processor cores it may use, 0 for all; `home` is a home folder of its own.
     """
 
     adapter: str
@@ -76,8 +78,10 @@ class Process:
     def send(self, *messages: Message) -> None:
         """Queues frames and writes what the pipe takes, small ones in one go."""
         pieces = [piece for message in messages for piece in encode(message)]
-        if sum(map(len, pieces)) < JOINED:
-            pieces = [b"".join(pieces)]
+        self.feed([b"".join(pieces)] if sum(map(len, pieces)) < JOINED else pieces)
+
+    def feed(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Queues bytes and writes what the pipe takes."""
         if not self._outgoing:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
         self._outgoing.extend(memoryview(piece) for piece in pieces)
@@ -94,6 +98,26 @@ class Process:
             self._check_memory()
             self._exchange()
         return message
+
+    @property
+    def unread(self) -> bytes:
+        """The first bytes that have come and are no whole frame, or no frame at all."""
+        return bytes(self._incoming[:JOINED])
+
+    def end_input(self) -> None:
+        """Closes its standard input, when everything is written."""
+        assert not self._outgoing
+        self._pipes[0].close()
+
+    def await_end(self, seconds: float) -> int | None:
+        """Lets it come to its end, and reads what it still says; its exit status, None if it is still running."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(WorkerLostError):
+            while time.monotonic() < deadline:
+                self._exchange()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._child.wait(timeout=max(deadline - time.monotonic(), 0.0))
+        return None
 
     def end(self) -> None:
         """Kills the process and frees the pipes."""

@@ -22,7 +22,7 @@ from depthwise_conformance.workers.worker import WorkerBrokenError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The case, and who is asked what of it."""
     parser.add_argument("case", type=Path, metavar="CASE.json", help="a case file of a run folder")
-    add_options(parser, ("--target", "--adapter", "--check", "--device", "--timeout"))
+    add_options(parser, ("--target", "--adapter", "--worker", "--check", "--device", "--timeout"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     checks = [check for check in asked.checks if check in applicable]
     if not checks:
         raise UsageError(f"check {', '.join(asked.checks)}: accepted for this case are {', '.join(applicable)}")
-    opened = open_targets(requests(asked.targets, asked.adapters), asked.timeout, asked.device)
+    opened = open_targets(requests(asked.targets, asked.adapters, asked.workers), asked.timeout, asked.device)
     try:
         print(tell_case(case))
         examiner = Examiner(asked.checks)

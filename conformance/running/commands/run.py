@@ -31,7 +31,9 @@ def run(options: argparse.Namespace) -> int:
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
     arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
     for name, value in given.items():
-        arguments += [f"{name}={one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
+        given_as = [name] if value is True else [] if value in (None, False) else None
+        values = value if isinstance(value, list) else [value]
+        arguments += [f"{name}={one}" for one in values] if given_as is None else given_as
     with tempfile.TemporaryDirectory() as scratch:
         set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
         status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])

@@ -12,17 +12,17 @@ from depthwise_conformance.running.targets import Target, missing, open_targets,
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Further adapters, and how long each may take."""
-    add_options(parser, ("--adapter", "--timeout"))
+    """Adapters and workers instead of what is installed, and how long each may take."""
+    add_options(parser, ("--adapter", "--worker", "--timeout"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Lists them."""
-    opened = open_targets(requests([], options.adapter), options.timeout)
+    opened = open_targets(requests([], options.adapter, options.worker), options.timeout)
     for target in opened:
         target.worker.close()
         _tell(target)
-    for name in [] if options.adapter else adapter_names():
+    for name in [] if options.adapter or options.worker else adapter_names():
         if absent := missing(name):
             print(f"{name}: not installed; try: pip install {' '.join(absent)}")
     return UNDONE if any(target.status == "broken" for target in opened) else 0

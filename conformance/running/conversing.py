@@ -1,0 +1,218 @@
+"""A conversation with a worker that is held to the protocol: what was sent, what came back, what is accepted."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.claims import EVERYTHING, Claim
+from depthwise_conformance.casebook.covering import catalogue
+from depthwise_conformance.judging.checks import forward_request
+from depthwise_conformance.judging.values import Expectation, expect, judge_dtype, judge_values
+from depthwise_conformance.reference import Arithmetic
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.usage import UsageError
+from depthwise_conformance.workers.outcomes import Outcome, read_outcome
+from depthwise_conformance.workers.process import Launch, Process, WorkerLostError
+from depthwise_conformance.workers.protocol import MAX_HEADER, MAX_PAYLOAD, PREFIX, VERSION, Message, encode
+
+SHOWN = 32  # bytes told of what is no frame
+TOLD = 300  # characters of a header
+PAUSE = 0.05  # seconds between the pieces of a frame
+START = 4  # time limits that the first answer may take
+FRAME = (
+    f"a frame: DWC1, the header's length in 4 bytes (at most {MAX_HEADER}), the payload's in 8 (at most {MAX_PAYLOAD}), "
+    "both little-endian, then the header (JSON with `type` and `arrays`) and the payload; standard output carries "
+    "frames alone, in binary mode, flushed after each; what is for people goes to standard error"
+)
+
+
+class Wrong(Exception):
+    """What the protocol does not accept; `came` is what came back, where the message does not say it."""
+
+    def __init__(self, what: str, accepted: str, came: str = "") -> None:
+        super().__init__(what)
+        self.accepted, self.came = accepted, came
+
+
+class NotAsked(Exception):
+    """A step has nothing to ask of this worker; the message says why."""
+
+
+class CannotStart(Exception):
+    """The worker says that it cannot start, as it may; the message is its own."""
+
+
+@dataclass
+class Described:
+    """What a worker says of itself."""
+
+    dtypes: tuple[str, ...] = ()
+    claim: Claim = EVERYTHING
+    declared: Mapping[str, Arithmetic] | None = None
+
+    @property
+    def asked(self) -> Claim:
+        """What may be asked of it: what it claims, in the dtypes that it has."""
+        return self.claim & Claim(f"dtype in ({', '.join(map(repr, self.dtypes))},)")
+
+
+class Conversation:
+    """A worker's process, started anew where it is lost; `sent` says what was sent last, `came` what came back."""
+
+    def __init__(self, command: str, words: tuple[str, ...], seconds: float) -> None:
+        self._launch = Launch(command, command=words)
+        self._seconds = seconds
+        self._process: Process | None = None
+        self._ids = itertools.count(1)
+        self.described = Described()
+        self.sent = self.came = ""
+
+    def start(self) -> Mapping[str, Any]:
+        """Starts the program and the conversation; the header of its first frame. Raises Wrong, UsageError."""
+        self.close()
+        try:
+            self._process = Process(self._launch)
+        except OSError as error:
+            raise UsageError(f"worker {self._launch.adapter!r}: {error.strerror}") from None
+        header = {"type": "start", "protocol": VERSION, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
+        self._tell_sent(first := Message({**header, "cores": 0, "id": next(self._ids)}))
+        self._process.send(first)
+        answer = self._receive(START * self._seconds)
+        self._check_id(first, answer)
+        return answer.header
+
+    def ask(self, *requests: Message, in_pieces: bool = False) -> list[Outcome]:
+        """What came of requests that are all sent before the first answer is read. Raises Wrong."""
+        process = self._live()
+        marked = [Message({**request.header, "id": next(self._ids)}, request.arrays) for request in requests]
+        self._tell_sent(*marked)
+        if in_pieces:
+            for piece in _pieces(b"".join(bytes(part) for request in marked for part in encode(request))):
+                process.feed([piece])
+                time.sleep(PAUSE)
+        else:
+            process.send(*marked)
+        return [self._outcome(request, self._receive(START * self._seconds)) for request in marked]
+
+    def finish(self, stop: bool) -> tuple[int | None, bytes]:
+        """Ends it by `stop` or by the end of its input; its exit status, None if it goes on, and what it still said."""
+        process = self._live()
+        if stop:
+            self._tell_sent(message := Message({"type": "stop"}))
+            process.send(message)
+        else:
+            self.sent, self.came = "the end of the input", ""
+            process.end_input()
+        status, left = process.await_end(self._seconds), process.unread
+        self.close()
+        return status, left
+
+    def close(self) -> None:
+        """Ends the process, if there is one."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _live(self) -> Process:
+        if self._process is None and (header := self.start())["type"] != "started":
+            raise Wrong(f"it started once, and then answered `{header['type']}`", "`started` again", brief(header))
+        assert self._process is not None
+        return self._process
+
+    def _receive(self, seconds: float) -> Message:
+        assert self._process is not None
+        try:
+            message = self._process.receive(seconds)
+        except WorkerLostError as loss:
+            came = hexdump(self._process.unread)
+            self.close()
+            raise Wrong(str(loss), FRAME, came) from None
+        self.came = tell(message)
+        return message
+
+    def _outcome(self, request: Message, answer: Message) -> Outcome:
+        self._check_id(request, answer)
+        if answer.header["type"] != "result":
+            raise Wrong(f"a frame of type {answer.header['type']!r}", '`type`: "result"')
+        try:
+            return read_outcome(request, answer)
+        except WorkerLostError as error:
+            accepted = "`outcome`: value, error (with `classes`, a list of names), unsupported or bad_return; with the "
+            raise Wrong(
+                str(error), f"{accepted}arrays or entries that docs/protocol.md lists for the operation"
+            ) from None
+
+    def _check_id(self, request: Message, answer: Message) -> None:
+        if answer.header.get("id") != request.header["id"]:
+            told = f"the answer to the request with id {request.header['id']} has id {answer.header.get('id')!r}"
+            raise Wrong(told, "the `id` of the request, in the order of the requests")
+
+    def _tell_sent(self, *messages: Message) -> None:
+        self.sent, self.came = "\n".join(map(tell, messages)), ""
+
+
+def case_of(described: Described, wish: str) -> Case:
+    """The smallest catalogued case of a claim that is claimed, too. Raises NotAsked where there is none."""
+    try:
+        found = catalogue(1, described.asked & Claim(wish))
+    except ValueError:
+        raise NotAsked(f"it claims no case of {wish}") from None
+    smallest = min(found, key=lambda case: expect(case).arrays.x.size)
+    plain = replace(smallest, data=Data("uniform", 1))
+    return plain if described.claim.covers(plain) else smallest
+
+
+def expectation_of(described: Described, case: Case) -> Expectation:
+    """What is expected of a case, by the arithmetic that the worker declares."""
+    return replace(expect(case), declared=(described.declared or {}).get(case.dtype))
+
+
+def forward(conversation: Conversation, case: Case) -> None:
+    """Asks for one forward pass and judges it. Raises Wrong."""
+    expectation = expectation_of(conversation.described, case)
+    (outcome,) = conversation.ask(forward_request(expectation))
+    judge(outcome, expectation)
+
+
+def judge(outcome: Outcome, expectation: Expectation, part: str = "output") -> None:
+    """Raises Wrong unless an array of the outcome is what the reference says."""
+    if outcome.kind != "value":
+        told = f"`{outcome.kind}` for a case that it claims: {outcome.message}"
+        raise Wrong(told, "`value` with the array `output`; what is not supported stays out of `dtypes` and `claims`")
+    observed = outcome.arrays[part]
+    for judgement in (judge_dtype(observed, expectation.case.dtype), judge_values(observed, expectation, part)):
+        if judgement.verdict is not Verdict.PASS:
+            told = f"{judgement.verdict.value} in `{part}`\n{judgement.detail}"
+            raise Wrong(told, "what the reference computes, each element within its bound (docs/numerics.md)")
+
+
+def tell(message: Message) -> str:
+    """A frame in one line: its header, then its arrays."""
+    arrays = [f"{name} {array.dtype} {list(array.shape)}" for name, array in message.arrays.items()]
+    return brief(message.header) + (f" + {', '.join(arrays)}" if arrays else "")
+
+
+def brief(header: Mapping[str, Any]) -> str:
+    """A header as JSON, cut to what one reads."""
+    text = json.dumps(header)
+    return text if len(text) <= TOLD else f"{text[:TOLD]}..."
+
+
+def hexdump(data: bytes) -> str:
+    """The first bytes in hex, with the text that they may be; "" for none."""
+    if not data:
+        return ""
+    text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data[:SHOWN])
+    return f"{data[:SHOWN].hex(' ')}{' ...' if len(data) > SHOWN else ''}\n{text}"
+
+
+def _pieces(frame: bytes) -> list[bytes]:
+    """A frame cut inside its prefix, behind it, and in two further places."""
+    cuts = [0, 3, PREFIX.size, PREFIX.size + 5, (PREFIX.size + len(frame)) // 2, len(frame)]
+    return [frame[start:end] for start, end in itertools.pairwise(cuts)]
