@@ -15,6 +15,7 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "targets": "list the targets",
     "replay": "judge one case again",
     "report": "write a report again, or merge several",
+    "check-worker": "hold a program to the worker protocol, step by step",
 }
 
 
@@ -38,7 +39,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     for name, told in COMMANDS.items():
         command = commands.add_parser(name, help=told)
         if name in given[:1]:
-            module = import_module(f"depthwise_conformance.running.commands.{name}")
+            module = import_module(f"depthwise_conformance.running.commands.{name.replace('-', '_')}")
             command.description = module.__doc__
             module.add_arguments(command)
             command.set_defaults(command=module.run)

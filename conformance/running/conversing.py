@@ -16,6 +16,7 @@ from depthwise_conformance.judging.checks import forward_request
 from depthwise_conformance.judging.values import Expectation, expect, judge_dtype, judge_values
 from depthwise_conformance.reference import Arithmetic
 from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.misreadings import misread
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.outcomes import Outcome, read_outcome
 from depthwise_conformance.workers.process import Launch, Process, WorkerLostError
@@ -26,9 +27,9 @@ TOLD = 300  # characters of a header
 PAUSE = 0.05  # seconds between the pieces of a frame
 START = 4  # time limits that the first answer may take
 FRAME = (
-    f"a frame: DWC1, the header's length in 4 bytes (at most {MAX_HEADER}), the payload's in 8 (at most {MAX_PAYLOAD}), "
-    "both little-endian, then the header (JSON with `type` and `arrays`) and the payload; standard output carries "
-    "frames alone, in binary mode, flushed after each; what is for people goes to standard error"
+    f"a frame: DWC1, the header's length in 4 bytes (at most {MAX_HEADER}), the payload's in 8 (at most "
+    f"{MAX_PAYLOAD}), both little-endian, then the header (JSON with `type` and `arrays`) and the payload;\n"
+    "standard output carries frames alone, in binary mode, flushed after each; all else goes to standard error"
 )
 
 
@@ -71,16 +72,17 @@ class Conversation:
         self._process: Process | None = None
         self._ids = itertools.count(1)
         self.described = Described()
+        self.hello: Mapping[str, Any] = {}
         self.sent = self.came = ""
 
-    def start(self) -> Mapping[str, Any]:
+    def start(self, protocol: int = VERSION) -> Mapping[str, Any]:
         """Starts the program and the conversation; the header of its first frame. Raises Wrong, UsageError."""
         self.close()
         try:
             self._process = Process(self._launch)
         except OSError as error:
             raise UsageError(f"worker {self._launch.adapter!r}: {error.strerror}") from None
-        header = {"type": "start", "protocol": VERSION, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
+        header = {"type": "start", "protocol": protocol, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
         self._tell_sent(first := Message({**header, "cores": 0, "id": next(self._ids)}))
         self._process.send(first)
         answer = self._receive(START * self._seconds)
@@ -188,7 +190,10 @@ def judge(outcome: Outcome, expectation: Expectation, part: str = "output") -> N
     observed = outcome.arrays[part]
     for judgement in (judge_dtype(observed, expectation.case.dtype), judge_values(observed, expectation, part)):
         if judgement.verdict is not Verdict.PASS:
-            told = f"{judgement.verdict.value} in `{part}`\n{judgement.detail}"
+            hint = (
+                misread(observed, expectation) if judgement.verdict is Verdict.WRONG_VALUE and part == "output" else ""
+            )
+            told = f"{judgement.verdict.value} in `{part}`{': ' if hint else ''}{hint}\n{judgement.detail}"
             raise Wrong(told, "what the reference computes, each element within its bound (docs/numerics.md)")
 
 

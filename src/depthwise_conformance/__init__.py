@@ -1,8 +1,9 @@
 """The front door: what users of the suite write against.
 
 An adapter's author needs `Adapter`, `LayerHandle`, `Gradients`, `Description`, `Unsupported` and `LayerConfig`; who
-reads a run, `read_runs`, `read_results` and `read_discrepancies`, with `Record`, `Discrepancy` and `Verdict`. A name is
-imported when it is first asked for, so that importing the package costs nothing; no framework is imported by any.
+writes tests of their own, `check`, `assert_conforms` and `cases`, with `Case` and `make_arrays`; who reads a run,
+`read_runs`, `read_results` and `read_discrepancies`, with `Record`, `Discrepancy` and `Verdict`. A name is imported
+when it is first asked for, so that importing the package costs nothing; no framework is imported by any.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from depthwise_conformance.adapters.base import Adapter, Description, Gradients, LayerHandle, Unsupported
+    from depthwise_conformance.casebook.case import Case
+    from depthwise_conformance.casebook.recipes import make_arrays
     from depthwise_conformance.reference.config import LayerConfig
     from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
     from depthwise_conformance.reports.runs import read_runs
     from depthwise_conformance.reports.tables import read_discrepancies, read_results
+    from depthwise_conformance.running.library import assert_conforms, cases, check
 
 __all__ = [
     "Adapter",
+    "Case",
     "Description",
     "Discrepancy",
     "Gradients",
@@ -27,15 +32,22 @@ __all__ = [
     "Record",
     "Unsupported",
     "Verdict",
+    "assert_conforms",
+    "cases",
+    "check",
+    "make_arrays",
     "read_discrepancies",
     "read_results",
     "read_runs",
 ]
 _HOMES = {
     **dict.fromkeys(("Adapter", "Description", "Gradients", "LayerHandle", "Unsupported"), "adapters.base"),
+    "Case": "casebook.case",
+    "make_arrays": "casebook.recipes",
     "LayerConfig": "reference.config",
     **dict.fromkeys(("Discrepancy", "Record", "Verdict"), "reports.record"),
     "read_runs": "reports.runs",
+    **dict.fromkeys(("assert_conforms", "cases", "check"), "running.library"),
     **dict.fromkeys(("read_discrepancies", "read_results"), "reports.tables"),
 }
 
