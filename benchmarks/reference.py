@@ -78,38 +78,49 @@ def keras_layer(config: LayerConfig, x: Any, kernel: Any, bias: Any, cotangent: 
     layer = keras.layers.DepthwiseConv2D(config.kernel_size, config.strides, config.padding, dtype="float64")
     layer.build(x.shape)
     layer.set_weights([kernel, bias])
-    a, d = (keras.ops.convert_to_tensor(v) for v in (x, cotangent))
-    if keras.backend.backend() == "jax":
-        import jax
+    on_backend = {"jax": keras_on_jax, "torch": keras_on_torch, "tensorflow": keras_on_tensorflow}
+    return on_backend[keras.backend.backend()](layer, *(keras.ops.convert_to_tensor(v) for v in (x, cotangent)))
 
-        def call(a: Any, weights: Any) -> Any:
-            return layer.stateless_call(weights, [], a)[0]
 
-        def pull(a: Any, weights: Any) -> Any:
-            y, back = jax.vjp(call, a, weights)
-            da, dw = back(d)
-            return [y, da, *dw]
+def keras_on_jax(layer: Any, a: Any, d: Any) -> Competitor:
+    """The layer as a function of its input and its weights, compiled."""
+    import jax
 
-        compiled, weights = [jax.jit(call), jax.jit(pull)], [v.value for v in layer.trainable_variables]
-        return lambda: [compiled[0](a, weights).block_until_ready()], lambda: jax.block_until_ready(
-            compiled[1](a, weights)
-        )
+    def call(a: Any, weights: Any) -> Any:
+        return layer.stateless_call(weights, [], a)[0]
+
+    def pull(a: Any, weights: Any) -> Any:
+        y, back = jax.vjp(call, a, weights)
+        da, dw = back(d)
+        return [y, da, *dw]
+
+    compiled, weights = [jax.jit(call), jax.jit(pull)], [v.value for v in layer.trainable_variables]
+    return lambda: [compiled[0](a, weights).block_until_ready()], lambda: jax.block_until_ready(compiled[1](a, weights))
+
+
+def keras_on_torch(layer: Any, a: Any, d: Any) -> Competitor:
+    """The layer with torch's own gradients."""
+    import torch
+
+    torch.set_num_threads(1)
+    arguments = [a.requires_grad_(), *(v.value for v in layer.trainable_variables)]
 
     def forward() -> Arrays:
         return [layer(a)]
 
-    if keras.backend.backend() == "torch":
-        import torch
+    def autograd() -> Arrays:
+        y = forward()
+        return [*y, *torch.autograd.grad(y, arguments, d)]
 
-        torch.set_num_threads(1)
-        arguments = [a.requires_grad_(), *(v.value for v in layer.trainable_variables)]
+    return forward, autograd
 
-        def autograd() -> Arrays:
-            y = forward()
-            return [*y, *torch.autograd.grad(y, arguments, d)]
 
-        return forward, autograd
+def keras_on_tensorflow(layer: Any, a: Any, d: Any) -> Competitor:
+    """The layer with TensorFlow's tape."""
     import tensorflow as tf
+
+    def forward() -> Arrays:
+        return [layer(a)]
 
     def tape() -> Arrays:
         with tf.GradientTape() as t:

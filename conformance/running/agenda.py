@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from depthwise_conformance.casebook.case import Case, WholeLayer
+from depthwise_conformance.casebook.case import AnyCase, Case, WholeLayer
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.covering import catalogue
 from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
@@ -32,6 +32,7 @@ class Options:
     examples: int = 250
     seed: int = 0
     strength: int = 2
+    first: tuple[AnyCase, ...] = ()  # asked before all others
     fast: bool = False  # the catalogue alone, and nothing asked beyond it
     search_seconds: float = 5.0  # for one discrepancy
     search_budget: float = 60.0  # seconds for all of them
@@ -54,6 +55,7 @@ class Agenda:
 
     def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
         """The cases of operations, in blocks, each with where it was drawn; None where it was not drawn."""
+        yield None, self._new(case for case in self._options.first if isinstance(case, Case))
         for claim in self._claims:
             yield None, self._new(sorted(catalogue(self._options.strength, claim), key=_plainness)[:PLAIN])
         for claim in self._claims:
@@ -100,11 +102,16 @@ def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
 
 def layers(options: Options) -> tuple[WholeLayer, ...]:
     """What is asked of whole layers; those that need a home of their own are last, together. Nothing in haste."""
+    first: tuple[WholeLayer, ...] = tuple(case for case in options.first if not isinstance(case, Case))
     if options.fast:
-        return ()
+        return first
     count = min(max(options.examples // 10, 10), LAYERS_AT_MOST)
     drawn = (*layer_cases(), *draw_layer_cases(options.seed, count))
-    return (*draw_refusals(options.seed, count), *sorted(drawn, key=lambda case: bool(case.home)))
+    others: tuple[WholeLayer, ...] = (
+        *draw_refusals(options.seed, count),
+        *sorted(drawn, key=lambda case: bool(case.home)),
+    )
+    return tuple(dict.fromkeys((*first, *others)))
 
 
 def chunks(cases: Iterable[C]) -> Iterator[list[C]]:

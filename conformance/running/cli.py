@@ -13,7 +13,7 @@ from depthwise_conformance.running.usage import UsageError
 COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "run": "judge targets and write a run folder",
     "targets": "list the targets",
-    "replay": "judge one case again",
+    "replay": "judge cases again",
     "report": "write a report again, or merge several",
     "check-worker": "hold a program to the worker protocol, step by step",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from typing import Any
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.covering import catalogue
+from depthwise_conformance.casebook.fixed import fitted
 from depthwise_conformance.judging.checks import forward_request
 from depthwise_conformance.judging.values import Expectation, expect, judge_dtype, judge_values
-from depthwise_conformance.reference import Arithmetic
+from depthwise_conformance.reference import Arithmetic, LayerConfig
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.misreadings import misread
 from depthwise_conformance.running.usage import UsageError
@@ -31,6 +33,11 @@ FRAME = (
     f"{MAX_PAYLOAD}), both little-endian, then the header (JSON with `type` and `arrays`) and the payload;\n"
     "standard output carries frames alone, in binary mode, flushed after each; all else goes to standard error"
 )
+PLAIN = tuple(
+    Case(LayerConfig((kernel, kernel)), (2, 8, 7, channels), Data("uniform", 1))
+    for kernel, channels in itertools.product((3, 2, 5, 7, 1), (3, 4, 8, 16, 32))
+)
+OUTPUT = "`value` with the array `output`; what is not supported stays out of `dtypes` and `claims`"
 
 
 class Wrong(Exception):
@@ -64,7 +71,10 @@ class Described:
 
 
 class Conversation:
-    """A worker's process, started anew where it is lost; `sent` says what was sent last, `came` what came back."""
+    """A worker's process, started anew where it is lost; `sent` says what was sent last, `came` what came back.
+
+    `hello` is the header that answered `opening`, the first frame; `described` is what that says.
+    """
 
     def __init__(self, command: str, words: tuple[str, ...], seconds: float) -> None:
         self._launch = Launch(command, command=words)
@@ -73,6 +83,7 @@ class Conversation:
         self._ids = itertools.count(1)
         self.described = Described()
         self.hello: Mapping[str, Any] = {}
+        self.opening = ""
         self.sent = self.came = ""
 
     def start(self, protocol: int = VERSION) -> Mapping[str, Any]:
@@ -84,6 +95,7 @@ class Conversation:
             raise UsageError(f"worker {self._launch.adapter!r}: {error.strerror}") from None
         header = {"type": "start", "protocol": protocol, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
         self._tell_sent(first := Message({**header, "cores": 0, "id": next(self._ids)}))
+        self.opening = self.sent
         self._process.send(first)
         answer = self._receive(START * self._seconds)
         self._check_id(first, answer)
@@ -100,7 +112,11 @@ class Conversation:
                 time.sleep(PAUSE)
         else:
             process.send(*marked)
-        return [self._outcome(request, self._receive(START * self._seconds)) for request in marked]
+        try:
+            return [self._outcome(request, self._receive(START * self._seconds)) for request in marked]
+        except Wrong:
+            self.close()  # the answers that are still to come must not be taken for those to later requests
+            raise
 
     def finish(self, stop: bool) -> tuple[int | None, bytes]:
         """Ends it by `stop` or by the end of its input; its exit status, None if it goes on, and what it still said."""
@@ -152,22 +168,21 @@ class Conversation:
 
     def _check_id(self, request: Message, answer: Message) -> None:
         if answer.header.get("id") != request.header["id"]:
-            told = f"the answer to the request with id {request.header['id']} has id {answer.header.get('id')!r}"
-            raise Wrong(told, "the `id` of the request, in the order of the requests")
+            raise Wrong("an answer whose `id` is not that of the request", "the request's `id`, in the requests' order")
 
     def _tell_sent(self, *messages: Message) -> None:
         self.sent, self.came = "\n".join(map(tell, messages)), ""
 
 
 def case_of(described: Described, wish: str) -> Case:
-    """The smallest catalogued case of a claim that is claimed, too. Raises NotAsked where there is none."""
+    """A claimed case of which the wish holds, and else as plain as may be. Raises NotAsked where there is none."""
+    wanted = described.asked & Claim(wish)
+    if plain := fitted(PLAIN, wanted):
+        return plain[0]
     try:
-        found = catalogue(1, described.asked & Claim(wish))
+        return min(catalogue(1, wanted), key=lambda case: math.prod(case.input_shape))
     except ValueError:
         raise NotAsked(f"it claims no case of {wish}") from None
-    smallest = min(found, key=lambda case: expect(case).arrays.x.size)
-    plain = replace(smallest, data=Data("uniform", 1))
-    return plain if described.claim.covers(plain) else smallest
 
 
 def expectation_of(described: Described, case: Case) -> Expectation:
@@ -182,11 +197,10 @@ def forward(conversation: Conversation, case: Case) -> None:
     judge(outcome, expectation)
 
 
-def judge(outcome: Outcome, expectation: Expectation, part: str = "output") -> None:
+def judge(outcome: Outcome, expectation: Expectation, part: str = "output", accepted: str = OUTPUT) -> None:
     """Raises Wrong unless an array of the outcome is what the reference says."""
     if outcome.kind != "value":
-        told = f"`{outcome.kind}` for a case that it claims: {outcome.message}"
-        raise Wrong(told, "`value` with the array `output`; what is not supported stays out of `dtypes` and `claims`")
+        raise Wrong(f"`{outcome.kind}`: {outcome.message}", accepted)
     observed = outcome.arrays[part]
     for judgement in (judge_dtype(observed, expectation.case.dtype), judge_values(observed, expectation, part)):
         if judgement.verdict is not Verdict.PASS:

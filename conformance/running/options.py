@@ -40,6 +40,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": int,
         "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
     },
+    "--failed-first": {
+        "action": "store_true",
+        "help": "ask the smallest cases of the last run into the same folder before any others",
+    },
     "--fast": {"action": "store_true", "help": "the catalogue alone, without diagnosis"},
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
@@ -54,6 +58,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
 }
+
+
+def attribute(name: str) -> str:
+    """Where argparse keeps an option."""
+    return name.removeprefix("--").replace("-", "_")
 
 
 def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
@@ -76,6 +85,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         only=given["--only"] or "",
         least=given["--least"],
         fast=bool(given["--fast"]),
+        failed_first=bool(given["--failed-first"]),
         device=given["--device"],
         examples=examples,
         seed=given["--seed"],

@@ -83,7 +83,7 @@ def _begin(conversation: Conversation) -> None:
 
 
 def _started(conversation: Conversation) -> None:
-    header = conversation.hello
+    header, conversation.sent = conversation.hello, conversation.opening
     if header["type"] == "failed" and isinstance(header.get("message"), str):
         raise CannotStart(header["message"])
     if header["type"] != "started":
@@ -92,7 +92,7 @@ def _started(conversation: Conversation) -> None:
 
 
 def _described(conversation: Conversation) -> None:
-    header = conversation.hello
+    header, conversation.sent = conversation.hello, conversation.opening
     for told, accepted in _misdescribed(header):
         raise Wrong(told, accepted, brief(header))
     assert is_hello(header)
@@ -103,7 +103,7 @@ def _described(conversation: Conversation) -> None:
         raise Wrong(str(error), accepted, brief(header)) from None
     conversation.described = Described(tuple(header["dtypes"]), claim, declared)
     try:
-        catalogue(1, conversation.described.asked)
+        catalogue(2, conversation.described.asked)
     except ValueError as error:
         told = f"it claims nothing that can be asked: {error}"
         raise Wrong(told, "claims that some layer and input satisfies", brief(header)) from None
@@ -189,7 +189,7 @@ def _gradients(conversation: Conversation) -> None:
     (outcome,) = conversation.ask(step.request)
     if not _declined(outcome):
         for part in ("input", "kernel", *(["bias"] if expectation.arrays.bias is not None else [])):
-            judge(outcome, expectation, part)
+            judge(outcome, expectation, part, accepted="`value` with `input`, `kernel` and `bias`, or `unsupported`")
 
 
 def _shape(conversation: Conversation) -> None:
@@ -211,7 +211,7 @@ def _layer(conversation: Conversation) -> None:
 
 def _unclaimed(conversation: Conversation) -> None:
     described = conversation.described
-    other = next((case for case in catalogue(1) if not described.asked.covers(case) and case.input_shape[0]), None)
+    other = next((case for case in catalogue(2) if not described.asked.covers(case) and case.input_shape[0]), None)
     if other is None:
         raise NotAsked("it claims everything")
     expectation = expectation_of(described, replace(other, data=Data("uniform", 1)))

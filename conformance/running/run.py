@@ -21,6 +21,7 @@ from depthwise_conformance.reports.runs import RUN
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.casefiles import has_cases, read_folder
 from depthwise_conformance.running.describing import describe_machine, describe_target
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
@@ -54,6 +55,7 @@ class RunOptions:
     only: str = ""
     least: int | None = None
     fast: bool = False
+    failed_first: bool = False
     device: str = ""
     examples: int = Options.examples
     seed: int = 0
@@ -102,7 +104,8 @@ class ConformanceRun:
         )
         self._check_targets()
         self._writer = RecordWriter(options.out)
-        engine_options = Options(options.checks, options.examples, options.seed, options.strength, options.fast)
+        first = tuple(read_folder(options.out)) if options.failed_first and has_cases(options.out) else ()
+        engine_options = Options(options.checks, options.examples, options.seed, options.strength, first, options.fast)
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
         self.engine.announce_first = self._announce_first

@@ -24,10 +24,12 @@ def run(options: argparse.Namespace) -> int:
     """Takes the steps and tells each; 1 where one is wrong, 2 where the worker cannot start."""
     conversation = Conversation(options.worker, command_words(options.worker), options.timeout)
     counted: Counter[str] = Counter()
+    first: dict[str, str] = {}  # the step that was the first to be wrong in this way
     try:
         for finding in hold(conversation):
             counted[_verdict(finding)] += 1
-            for line in _told(finding):
+            way = finding.wrong.partition("\n")[0]
+            for line in _told(finding, first.setdefault(way, finding.step)):
                 print(visible(line), flush=True)
     except CannotStart as reason:
         print(visible(f"it says that it cannot start: {reason}"))
@@ -42,13 +44,18 @@ def _verdict(finding: Finding) -> str:
     return "wrong" if finding.wrong else "not asked" if finding.skipped else "ok"
 
 
-def _told(finding: Finding) -> Iterator[str]:
-    yield f"{_verdict(finding):<10}{finding.step}{': ' if finding.skipped else ''}{finding.skipped}"
-    if finding.wrong:
-        for name in ("wrong", "sent", "came", "accepted"):
-            lines = getattr(finding, name).splitlines() or ["nothing"]
-            yield f"    {_WORDS[name]:<10}{lines[0]}"
+def _told(finding: Finding, first: str) -> Iterator[str]:
+    """A finding in lines; what is wrong in the same way as in an earlier step is told in one."""
+    repeated = f"as in the step {first!r}" if finding.wrong and first != finding.step else ""
+    remark = finding.skipped or repeated
+    yield f"{_verdict(finding):<10}{finding.step}{': ' if remark else ''}{remark}"
+    if finding.wrong and not repeated:
+        for name, text in (
+            ("what", finding.wrong),
+            ("sent", finding.sent),
+            ("came back", finding.came),
+            ("accepted", finding.accepted),
+        ):
+            lines = text.splitlines() or ["nothing"]
+            yield f"    {name:<10}{lines[0]}"
             yield from (f"    {'':<10}{line}" for line in lines[1:])
-
-
-_WORDS = {"wrong": "what", "sent": "sent", "came": "came back", "accepted": "accepted"}

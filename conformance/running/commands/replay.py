@@ -1,17 +1,17 @@
-"""`replay`: judges one case again, and tells the result in full."""
+"""`replay`: judges cases again, and tells the results in full."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from depthwise_conformance.casebook.case import AnyCase, Case, case_from_json
+from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.reports.words import visible
+from depthwise_conformance.running.casefiles import read_cases
 from depthwise_conformance.running.examining import Examiner
-from depthwise_conformance.running.options import OPTIONS, add_options, read_options
+from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
 from depthwise_conformance.running.status import FAILED, UNDONE
 from depthwise_conformance.running.targets import Target, open_targets, requests
 from depthwise_conformance.running.telling import tell_case
@@ -20,32 +20,44 @@ from depthwise_conformance.workers.worker import WorkerBrokenError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The case, and who is asked what of it."""
-    parser.add_argument("case", type=Path, metavar="CASE.json", help="a case file of a run folder")
+    """The cases, and who is asked what of them."""
+    told = "case files, folders of them, ids of cases or discrepancies, or - for standard input"
+    parser.add_argument("case", nargs="+", metavar="CASE", help=told)
+    parser.add_argument("--run", type=Path, default=Path("conformance-run"), help="the run folder that ids belong to")
     add_options(parser, ("--target", "--adapter", "--worker", "--check", "--device", "--timeout"))
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judges the case on every target asked for."""
-    case = _read_case(options.case)
-    given = {name: getattr(options, name.removeprefix("--"), None) for name in OPTIONS}
+    """Judges the cases on every target asked for."""
+    cases = [case for named in options.case for case in read_cases(named, options.run)]
+    given = {name: getattr(options, attribute(name), None) for name in OPTIONS}
     asked = read_options({**given, "--seed": 0, "--strength": 2}, Path())
-    others = tuple(check for check in CHECKS if check not in LAYER_CHECKS)
-    applicable = others if isinstance(case, Case) else (case.check,)
-    checks = [check for check in asked.checks if check in applicable]
-    if not checks:
-        raise UsageError(f"check {', '.join(asked.checks)}: accepted for this case are {', '.join(applicable)}")
+    planned = [(case, _applicable(case, asked.checks)) for case in dict.fromkeys(cases)]
     opened = open_targets(requests(asked.targets, asked.adapters, asked.workers), asked.timeout, asked.device)
     try:
-        print(tell_case(case))
-        examiner = Examiner(asked.checks)
-        failed = [_judge(examiner, target, case, checks) for target in opened]
+        failed = [_replay(Examiner(asked.checks), opened, case, checks) for case, checks in planned]
     finally:
         for target in opened:
             target.worker.close()
     if any(target.status == "broken" for target in opened):
         return UNDONE
     return FAILED if any(failed) else 0
+
+
+def _applicable(case: AnyCase, asked: Sequence[str]) -> list[str]:
+    others = tuple(check for check in CHECKS if check not in LAYER_CHECKS)
+    applicable = others if isinstance(case, Case) else (case.check,)
+    checks = [check for check in asked if check in applicable]
+    if not checks:
+        raise UsageError(f"check {', '.join(asked)}: accepted for case {case.id} are {', '.join(applicable)}")
+    return checks
+
+
+def _replay(examiner: Examiner, targets: Sequence[Target], case: AnyCase, checks: Sequence[str]) -> bool:
+    print(visible(tell_case(case)))
+    failed = [_judge(examiner, target, case, checks) for target in targets]
+    print()
+    return any(failed)
 
 
 def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[str]) -> bool:
@@ -69,12 +81,3 @@ def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[s
         for line in visible(judgement.detail).splitlines():
             print(f"      {line}")
     return failed
-
-
-def _read_case(path: Path) -> AnyCase:
-    try:
-        return case_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"case file {str(path)!r}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"case file {str(path)!r}: {error}") from None

@@ -11,7 +11,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from depthwise_conformance.running import plugin
 from depthwise_conformance.running.display import RunConsole
-from depthwise_conformance.running.options import OPTIONS, add_options, read_options
+from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.status import FAILED, UNDONE
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the suite."""
-    given = {name: getattr(options, name.removeprefix("--")) for name in OPTIONS}
+    given = {name: getattr(options, attribute(name)) for name in OPTIONS}
     distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.pytest)
     judged = None if distributed else ConformanceRun(read_options(given, options.out))
     folder = str(plugin.SUITE)

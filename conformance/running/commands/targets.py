@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from importlib.metadata import packages_distributions, version
 
+from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.adapters.loading import adapter_names
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.options import add_options
@@ -14,18 +16,35 @@ from depthwise_conformance.running.targets import Target, missing, open_targets,
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adapters and workers instead of what is installed, and how long each may take."""
     add_options(parser, ("--adapter", "--worker", "--timeout"))
+    parser.add_argument("--start", action="store_true", help="start each, for its devices, dtypes and limits")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Lists them."""
-    opened = open_targets(requests([], options.adapter, options.worker), options.timeout)
+    """Lists them; what only a framework knows is asked of those that are started."""
+    given = bool(options.adapter or options.worker)
+    names = [] if given else adapter_names()
+    opened: list[Target] = []
+    if options.start or given:
+        opened = open_targets(requests([], options.adapter, options.worker), options.timeout)
     for target in opened:
         target.worker.close()
         _tell(target)
-    for name in [] if options.adapter or options.worker else adapter_names():
+    for name in names:
         if absent := missing(name):
             print(f"{name}: not installed; try: pip install {' '.join(absent)}")
+        elif not opened:
+            print(f"{name}: {_installed(name)}")
+    if names and not opened:
+        print("`targets --start` starts each and tells its devices, dtypes, modes and limits.")
     return UNDONE if any(target.status == "broken" for target in opened) else 0
+
+
+def _installed(name: str) -> str:
+    """The versions of what a built-in target needs; of another's, nothing is known before it starts."""
+    packages = BUILTIN[name].packages if name in BUILTIN else ()
+    owners = packages_distributions()
+    found = {owner: version(owner) for package in packages for owner in owners.get(package, ())[:1]}
+    return ", ".join(f"{owner} {number}" for owner, number in found.items()) or "installed"
 
 
 def _tell(target: Target) -> None:
