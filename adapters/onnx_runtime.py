@@ -12,6 +12,7 @@ from depthwise_conformance.adapters.translate import (
     declining,
     device_index,
     explicit_pads,
+    grouped_kernel,
     spatial_sizes,
     versions,
     weight_shapes,
@@ -52,6 +53,7 @@ class OnnxRuntime(Adapter):
         # Idle threads must not take the cores from other processes.
         self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._last: tuple[bytes, Any] = (b"", None)
+        self._input = "x"
 
     def describe(self) -> Description:
         """The devices are the CPU and CUDA's first, where the CUDA provider is built in."""
@@ -68,7 +70,7 @@ class OnnxRuntime(Adapter):
         _decline(config)
         model = self._model(config, x.shape, kernel, bias).SerializeToString()
         with declining(self._not_implemented):
-            return np.asarray(self._session(model).run(None, {"x": x})[0])
+            return np.asarray(self._session(model).run(None, {self._input: x})[0])
 
     def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """By `onnx.shape_inference`, strictly."""
@@ -95,7 +97,7 @@ class OnnxRuntime(Adapter):
     ) -> Any:
         helper, element = self._onnx.helper, getattr(self._onnx.TensorProto, ELEMENT_TYPES[config.dtype])
         dimensions = [f"d{axis}" if size is None else size for axis, size in enumerate(input_shape)]
-        constants = {"w": _to_onnx_kernel(kernel)} | ({} if bias is None else {"b": bias})
+        constants = {"w": grouped_kernel(kernel)} | ({} if bias is None else {"b": bias})
         if config.activation == "relu6":
             constants |= {"zero": np.array(0, kernel.dtype), "six": np.array(6, kernel.dtype)}
         graph = helper.make_graph(
@@ -137,8 +139,3 @@ def _decline(config: LayerConfig) -> None:
         raise Unsupported(BFLOAT16)
     if config.activation not in (None, "linear", *OPERATORS):
         raise Unsupported(f"no function for activation {config.activation!r}")
-
-
-def _to_onnx_kernel(kernel: AnyArray) -> AnyArray:
-    """`(kernel_height, kernel_width, channels, multiplier)` as Conv's `(channels * multiplier, 1, height, width)`."""
-    return kernel.transpose(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2])

@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     WRONG_VALUE = "wrong_value"
     WRONG_SHAPE = "wrong_shape"
     WRONG_DTYPE = "wrong_dtype"
+    BAD_RETURN = "bad_return"  # what no interface allows: no array, no sizes
     WRONG_SPECIAL = "wrong_special"
     NOT_DETERMINISTIC = "not_deterministic"
     IMPURE = "impure"

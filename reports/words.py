@@ -47,6 +47,11 @@ MEANINGS = {
     Verdict.WRONG_DTYPE: _fault(
         "wrong dtype", "returns the {thing} in a wrong dtype", "The dtype is not the one that was asked for."
     ),
+    Verdict.BAD_RETURN: _fault(
+        "bad return",
+        "returns what is no {thing}",
+        "What came back is not what an adapter has to return: no array, or one of objects; no sizes.",
+    ),
     Verdict.WRONG_SPECIAL: _fault(
         "wrong special",
         "treats special values wrongly in the {thing}",

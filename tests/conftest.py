@@ -1,6 +1,11 @@
-"""Makes the fakes importable by their bare names, as they are in a worker process."""
+"""Makes the fakes, and what the modules of one room share, importable by their bare names."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "fakes"))
+import pytest
+
+FOLDER = Path(__file__).parent
+SUPPORT = FOLDER / "support"
+sys.path[:0] = [str(FOLDER / "fakes"), str(SUPPORT)]  # the fakes are so in a worker process too
+pytest.register_assert_rewrite(*(file.stem for file in SUPPORT.glob("*.py")))

@@ -34,7 +34,8 @@ from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import Examine, Sights
-from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK, STALE
+from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK
+from depthwise_conformance.judging.repeating import STALE
 from depthwise_conformance.judging.tally import Examined, Group, Key, Tally
 from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition

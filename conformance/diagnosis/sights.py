@@ -15,19 +15,19 @@ from depthwise_conformance.judging.checks import (
     OUTPUT_CHECK,
     PARTS,
     PURITY_CHECK,
-    REMEMBERS,
     SPECIAL_CHECK,
-    STALE,
 )
 from depthwise_conformance.judging.relations import choose
+from depthwise_conformance.judging.repeating import REMEMBERS, STALE
 from depthwise_conformance.judging.tally import Examined, Group, Key
 from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reports.record import Verdict
 
-WITHOUT_RESULT = (Verdict.REFUSED, Verdict.CRASHED, Verdict.TIMED_OUT)
+WITHOUT_RESULT = (Verdict.REFUSED, Verdict.BAD_RETURN, Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
     OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
+    "shape": (METAMORPHIC_CHECK,),
     **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
 }
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from depthwise_conformance.casebook.case import STRIDED_DILATION, Case, Data
+from depthwise_conformance.casebook.case import Case, Data, canonical
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays
-from depthwise_conformance.judging.metamorphic import Relation
 from depthwise_conformance.judging.relations import choose
+from depthwise_conformance.judging.repeating import ALTERED, BRIEF, STALE, Step, expected, judge_purity, judge_repeated
 from depthwise_conformance.judging.values import (
     Expectation,
     Judgement,
     judge_close,
     judge_dtype,
     judge_inferred,
-    judge_same,
     judge_shape,
     judge_special,
+    judge_unanswered,
     judge_values,
-    judge_without_value,
 )
 from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import Verdict
@@ -40,18 +38,11 @@ RELATED = 3  # one case in so many is compared with calls that are related to it
 ONE_CORE = "one core instead of all"
 METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
 Found = Iterator[tuple[str, Judgement]]
-ALTERED = ("altered x", "altered kernel", "altered bias", "altered gradients")
-STALE, REMEMBERS = "stale result for ", "depends on earlier calls"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One call: its role in the program, the request, and what is expected of it."""
-
-    role: str
-    request: Message
-    expectation: Expectation | None = None
-    relation: Relation | None = None  # that the call is made for
+ASKERS = {
+    **dict.fromkeys(("repeat", "repeated gradients"), ("determinism",)),
+    **dict.fromkeys((*ALTERED, "again"), (PURITY_CHECK,)),
+    "output_shape": ("shape_inference",),
+}
 
 
 def plan(
@@ -78,11 +69,15 @@ def judge_case(
 
     Where the output is wrong beyond any arithmetic, no gradient of the case is explained by one.
     """
-    found = list(_judge_answers(expectation, steps, outcomes, checks))
-    wrong = any(check == "output" and judgement.verdict is Verdict.WRONG_VALUE for check, judgement in found)
-    for check, judgement in found:
+    found = dict(_judge_answers(expectation, steps, outcomes, checks))
+    found.update(_untold_loss(expectation, steps, outcomes, checks, found))
+    printed = next((outcome.printed.strip() for outcome in outcomes if outcome.printed.strip()), "")
+    wrong = "output" in found and found["output"].verdict is Verdict.WRONG_VALUE
+    for check, judgement in found.items():
         if wrong and judgement.verdict is Verdict.IMPRECISE:
             judgement = dataclasses.replace(judgement, verdict=Verdict.WRONG_VALUE, signature="")
+        if printed and judgement.verdict.is_discrepancy:
+            judgement = dataclasses.replace(judgement, detail=f"{judgement.detail}\nit printed:\n{printed}")
         yield check, judgement
 
 
@@ -96,10 +91,32 @@ def _judge_answers(
         return
     if forward is not None:
         yield from _forward_checks(expectation, forward, answers, checks)
-    if "gradients" in answers and not (forward is not None and _told_already(forward, answers["gradients"][1])):
+    if "gradients" in answers and not _told_already(forward, answers["gradients"][1]):
         yield from _gradient_checks(expectation, answers["gradients"][1], checks)
-    if "output_shape" in answers and not (forward is not None and _failed(forward) and forward.kind != "unsupported"):
+    if "output_shape" in answers and not _told_already(forward, answers["output_shape"][1]):
         yield from _shape_inference(expectation, *answers["output_shape"])
+
+
+def _untold_loss(
+    expectation: Expectation,
+    steps: tuple[Step, ...],
+    outcomes: tuple[Outcome, ...],
+    checks: Collection[str],
+    found: Mapping[str, Judgement],
+) -> Found:
+    """The call that lost the worker, by the check that asked it, where no judgement tells of it."""
+    if not outcomes or outcomes[-1].kind not in LOST:
+        return
+    loss, story = judge_unanswered(expectation.case, outcomes[-1]), outcomes[-1].message[:BRIEF]
+    if not any(one.verdict is loss.verdict or story in one.detail for one in found.values()):
+        yield from [(name, loss) for name in _askers(steps[len(outcomes) - 1].role) if name in checks][:1]
+
+
+def _askers(role: str) -> tuple[str, ...]:
+    """The checks that a call is made for."""
+    if role.startswith(RELATION):
+        return (METAMORPHIC_CHECK,)
+    return {"forward": (*FORWARD_CHECKS, SPECIAL_CHECK), "gradients": GRADIENT_CHECKS}.get(role) or ASKERS[role]
 
 
 def first_arrays(steps: tuple[Step, ...], outcomes: tuple[Outcome, ...]) -> dict[str, AnyArray]:
@@ -115,9 +132,13 @@ def forward_request(expectation: Expectation) -> Message:
 
 
 def judge_threads(expectation: Expectation, many: Outcome, one: Outcome) -> Judgement | None:
-    """Whether one core gives what all of them give, within both bounds; None where one of them gives nothing."""
-    if _failed(many) or _failed(one):
-        return None
+    """Whether one core gives what all of them give, within both bounds; None where none is claimed to give anything."""
+    if _failed(many):
+        return None if many.kind == "unsupported" else judge_unanswered(expectation.case, many)
+    if _failed(one):
+        told = judge_unanswered(expectation.case, one)
+        story = f"all cores gave a result, one core did not:\n{told.detail}"
+        return dataclasses.replace(told, signature=f"{ONE_CORE}: {told.signature}", detail=story)
     return judge_close(many.arrays["output"], one.arrays["output"], expectation, ONE_CORE)
 
 
@@ -134,7 +155,7 @@ def fresh_request(expectation: Expectation, suspicion: Judgement) -> Step | None
 def is_right(step: Step, outcome: Outcome) -> bool:
     """Whether a call's every result is as expected."""
     return outcome.kind == "value" and all(
-        judge_values(array, _expected(step), part).verdict is Verdict.PASS for part, array in outcome.arrays.items()
+        judge_values(array, expected(step), part).verdict is Verdict.PASS for part, array in outcome.arrays.items()
     )
 
 
@@ -149,7 +170,7 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool, cl
         if SPECIAL_CHECK in checks:
             yield step("forward", "forward", expectation)
         return
-    gradients = not set(checks).isdisjoint(GRADIENT_CHECKS)
+    gradients = bool(_of_gradients(expectation, checks))
     if not set(checks).isdisjoint(FORWARD_CHECKS):
         yield step("forward", "forward", expectation)
     if "determinism" in checks:
@@ -213,7 +234,7 @@ def _forward_checks(
 ) -> Found:
     case = expectation.case
     if _failed(forward):
-        yield from _spread(FORWARD_CHECKS, checks, _without_value(case, forward))
+        yield from _spread(FORWARD_CHECKS, checks, judge_unanswered(case, forward))
         return
     output = forward.arrays["output"]
     if "output" in checks:
@@ -226,36 +247,48 @@ def _forward_checks(
     if related and (judgement := _metamorphic(expectation, output, related)):
         yield METAMORPHIC_CHECK, judgement
     if "determinism" in checks and "repeat" in answers:
-        yield "determinism", _determinism(answers)
+        yield "determinism", judge_repeated(answers)
     if "purity" in checks:
-        yield "purity", _purity(case, answers)
+        yield "purity", judge_purity(case, answers)
 
 
 def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:
     if _failed(forward):
-        return _without_value(expectation.case, forward)
+        return judge_unanswered(expectation.case, forward)
     return judge_special(forward.arrays["output"], expectation)
 
 
 def _metamorphic(
     expectation: Expectation, output: AnyArray, related: Sequence[tuple[Step, Outcome]]
 ) -> Judgement | None:
-    """Whether related calls agree; None where one of them returned nothing to compare, which other checks tell."""
-    relation, outcomes = related[0][0].relation, [outcome for _, outcome in related]
-    if relation is None or any(_failed(outcome) for outcome in outcomes):
+    """Whether related calls agree; None where the output itself cannot be compared, which other checks tell."""
+    relation = related[0][0].relation
+    if relation is None:
         return None
-    return relation.judge(expectation, output, [outcome.arrays["output"] for outcome in outcomes])
+    for step, outcome in related:
+        if _failed(outcome):
+            case = expected(step).case
+            told = judge_unanswered(case, outcome)
+            call = f"{canonical(case.config.to_json())} on an input of shape {case.input_shape}"
+            story = f"{relation.name}: a result at first, then none for the related call\n  {call}\n{told.detail}"
+            return dataclasses.replace(told, detail=story)
+    return relation.judge(expectation, output, [outcome.arrays["output"] for _, outcome in related])
 
 
 def _gradient_checks(expectation: Expectation, outcome: Outcome, checks: Collection[str]) -> Found:
-    wanted = [check for check in GRADIENT_CHECKS if check != "gradient_bias" or expectation.arrays.bias is not None]
+    wanted = _of_gradients(expectation, checks)
     if _failed(outcome):
-        yield from _spread(wanted, checks, _without_value(expectation.case, outcome))
+        yield from _spread(wanted, checks, judge_unanswered(expectation.case, outcome))
         return
     for check in wanted:
-        if check in checks:
-            part = check.removeprefix("gradient_")
-            yield check, _judge_gradient(outcome.arrays[part], expectation, part)
+        part = check.removeprefix("gradient_")
+        yield check, _judge_gradient(outcome.arrays[part], expectation, part)
+
+
+def _of_gradients(expectation: Expectation, checks: Collection[str]) -> list[str]:
+    """The selected checks that judge gradients of the case: without a bias there is none of it."""
+    biased = expectation.arrays.bias is not None
+    return [check for check in GRADIENT_CHECKS if check in checks and (biased or check != "gradient_bias")]
 
 
 def _judge_gradient(observed: AnyArray, expectation: Expectation, part: str) -> Judgement:
@@ -269,73 +302,15 @@ def _judge_gradient(observed: AnyArray, expectation: Expectation, part: str) -> 
 def _shape_inference(expectation: Expectation, step: Step, outcome: Outcome) -> Found:
     case = expectation.case
     if outcome.kind != "value" or outcome.shape is None:
-        yield "shape_inference", _without_value(case, outcome)
+        yield "shape_inference", judge_unanswered(case, outcome)
         return
     given = tuple(step.request.header["input_shape"])
     yield "shape_inference", judge_inferred(outcome.shape, given, output_shape(case.config, case.input_shape))
 
 
-def _determinism(answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
-    for first, second in (("forward", "repeat"), ("gradients", "repeated gradients")):
-        if second not in answers:
-            continue
-        one, two = answers[first][1], answers[second][1]
-        if one.kind != two.kind:
-            return Judgement(Verdict.NOT_DETERMINISTIC, detail=f"first {_brief(one)}\nthen  {_brief(two)}")
-        for name in one.arrays:
-            same = judge_same(one.arrays[name], two.arrays[name])
-            if same.verdict is not Verdict.PASS:
-                return dataclasses.replace(same, detail=f"{first}: {name}: {same.detail}")
-    return Judgement(Verdict.PASS)
-
-
-def _purity(case: Case, answers: dict[str, tuple[Step, Outcome]]) -> Judgement:
-    for role, (_, outcome) in answers.items():
-        if outcome.kind in LOST and role in (*ALTERED, "again"):
-            return _without_value(case, outcome)
-        if outcome.impurities:
-            what = "; ".join(outcome.impurities)
-            return Judgement(Verdict.IMPURE, signature=what, detail=f"the call ({role}) {what}")
-    for role in ALTERED:
-        if role in answers and (stale := _stale(role, *answers[role], answers)) is not None:
-            return stale
-    if "again" in answers and answers["again"][1].kind != "value":
-        story = f"raised after other calls:\n{_brief(answers['again'][1])}"
-        return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=story)
-    if "again" in answers and answers["again"][1].kind == "value":
-        first, again = answers["forward"][1].arrays["output"], answers["again"][1].arrays["output"]
-        repeated = answers["repeat"][1].arrays.get("output", first) if "repeat" in answers else first
-        steady = judge_same(first, repeated).verdict is Verdict.PASS
-        if steady and (same := judge_same(first, again)).verdict is not Verdict.PASS:
-            return Judgement(Verdict.IMPURE, signature=REMEMBERS, detail=same.detail)
-    return Judgement(Verdict.PASS)
-
-
-def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Step, Outcome]]) -> Judgement | None:
-    """A wrong result, or none, for altered arguments where the first gave a right one: something was remembered."""
-    original = answers.get("gradients" if role == "altered gradients" else "forward")
-    if original is None or original[1].kind != "value" or step.expectation is None:
-        return None
-    if outcome.kind in ("error", "bad_return"):
-        story = f"a result at first, then, with other values in its arguments ({role}):\n{_brief(outcome)}"
-        return Judgement(Verdict.IMPURE, signature=STALE + role, detail=story)
-    for part, array in outcome.arrays.items():
-        first = judge_values(original[1].arrays[part], _expected(original[0]), part)
-        now = judge_values(array, step.expectation, part)
-        if first.verdict is Verdict.PASS and now.verdict in (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE):
-            story = f"right at first, then, with other values in its arguments ({role}), the {part} was wrong:"
-            return Judgement(Verdict.IMPURE, now.error, STALE + role, f"{story}\n{now.detail}")
-    return None
-
-
-def _expected(step: Step) -> Expectation:
-    assert step.expectation is not None
-    return step.expectation
-
-
-def _told_already(forward: Outcome, gradients: Outcome) -> bool:
-    """Whether the gradients failed where the forward pass did: one cause, one discrepancy."""
-    return _failed(forward) and _failed(gradients) and gradients.kind != "unsupported"
+def _told_already(forward: Outcome | None, other: Outcome) -> bool:
+    """Whether another call failed as the forward pass did: one cause, one discrepancy."""
+    return forward is not None and forward.kind == other.kind and other.kind in ("error", "bad_return")
 
 
 def _failed(outcome: Outcome) -> bool:
@@ -346,22 +321,7 @@ def _spread(names: Collection[str], checks: Collection[str], judgement: Judgemen
     """What has no result is told once, by the first of the selected checks; a missing claim, by each of them."""
     if judgement.verdict is Verdict.UNSUPPORTED:
         yield from ((name, judgement) for name in names if name in checks)
-    elif judgement.verdict is Verdict.WRONG_DTYPE and "dtype" in names and "dtype" in checks:
+    elif judgement.verdict is Verdict.BAD_RETURN and "dtype" in names and "dtype" in checks:
         yield "dtype", judgement
     else:
-        yield _carrier(names, checks), judgement
-
-
-def _carrier(names: Collection[str], checks: Collection[str]) -> str:
-    return next(name for name in names if name in checks)
-
-
-def _without_value(case: Case, outcome: Outcome) -> Judgement:
-    """The judgement of a call on a valid case that returned nothing to compare."""
-    if outcome.kind == "error" and case.config.strided_dilation:
-        return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
-    return judge_without_value(outcome)
-
-
-def _brief(outcome: Outcome) -> str:
-    return "a result" if outcome.kind == "value" else f"{outcome.kind}: {outcome.message[:200]}"
+        yield from [(name, judgement) for name in names if name in checks][:1]

@@ -12,13 +12,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from depthwise_conformance.casebook.case import Case
-from depthwise_conformance.casebook.recipes import format_name
-from depthwise_conformance.judging.values import SHOWN, AnyArray, Expectation, Floats, Judgement, in_units, judge_values
+from depthwise_conformance.judging.values import (
+    SHOWN,
+    AnyArray,
+    Expectation,
+    Floats,
+    Judgement,
+    in_units,
+    judge_dtype,
+    judge_shape,
+    judge_values,
+)
 from depthwise_conformance.reference import Bounded, Evaluation, LayerConfig, output_shape
 from depthwise_conformance.reference.activations import OVER_LAST_AXIS
 from depthwise_conformance.reference.bounds import activate
@@ -53,14 +63,18 @@ class Relation(ABC):
         return output
 
     def judge(self, expectation: Expectation, output: AnyArray, further: Outputs) -> Judgement | None:
-        """Whether the answers agree; None where one of them has a wrong shape or dtype, which other checks tell.
+        """Whether the answers agree; None where the case's own has a wrong shape or dtype, which other checks tell.
 
         Where they do not, the reference says whether that is a matter of arithmetic: each answer right or imprecise.
         """
         case, calls = expectation.case, (expectation, *self.calls(expectation))
         answers = (output, *further)
-        if not all(_is_sound(call, answer) for call, answer in zip(calls, answers, strict=True)):
+        unsound = [_soundness(call, answer) for call, answer in zip(calls, answers, strict=True)]
+        if unsound[0].verdict is not Verdict.PASS:
             return None
+        for judgement in unsound:
+            if judgement.verdict is not Verdict.PASS:
+                return replace(judgement, detail=f"{self.name}, a related call:\n{judgement.detail}")
         values = self.seen(case, output.astype(np.float64))
         with np.errstate(invalid="ignore"):  # infinities of both signs
             joined = self.join(case, [array.astype(np.float64) for array in further])
@@ -88,9 +102,11 @@ class Relation(ABC):
         return "\n".join(lines)
 
 
-def _is_sound(expectation: Expectation, output: AnyArray) -> bool:
-    case = expectation.case
-    return output.shape == output_shape(case.config, case.input_shape) and format_name(output.dtype) == case.dtype
+def _soundness(expectation: Expectation, output: AnyArray) -> Judgement:
+    """Whether an answer has the shape and dtype that make it comparable."""
+    blank = np.broadcast_to(0.0, output_shape(expectation.case.config, expectation.case.input_shape))
+    shape = judge_shape(output, Bounded(blank, blank))
+    return judge_dtype(output, expectation.case.dtype) if shape.verdict is Verdict.PASS else shape
 
 
 def _rounding(call: Expectation, exact: bool) -> float:

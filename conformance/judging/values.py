@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import STRIDED_DILATION, Case
 from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays, numpy_dtype
 from depthwise_conformance.judging.moments import RANDOM, describe_moments
 from depthwise_conformance.reference import (
@@ -266,11 +266,25 @@ def judge_without_value(outcome: Outcome) -> Judgement:
     if outcome.kind == "unsupported":
         return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
     if outcome.kind == "error":
-        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}")
+        detail = f"raised on a valid case:\n{text}{_way(outcome)}"
+        return Judgement(Verdict.REFUSED, signature=essence(text), detail=detail)
     if outcome.kind == "bad_return":
-        return Judgement(Verdict.WRONG_DTYPE, signature=text, detail=text)
+        return Judgement(Verdict.BAD_RETURN, signature=f"bad_return: {essence(text)}", detail=text)
     verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
-    return Judgement(verdict, signature=essence(text), detail=text)
+    how = text.partition("; its last words")[0]  # which differ from one death to the next
+    return Judgement(verdict, signature=" ".join(how.split())[:200], detail=text)
+
+
+def judge_unanswered(case: Case, outcome: Outcome) -> Judgement:
+    """The judgement of a call on a valid case that returned nothing to compare."""
+    if outcome.kind == "error" and case.config.strided_dilation:
+        return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
+    return judge_without_value(outcome)
+
+
+def _way(outcome: Outcome) -> str:
+    """The traceback, where there is one."""
+    return f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
 
 
 def essence(message: str) -> str:

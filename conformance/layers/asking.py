@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from depthwise_conformance.casebook.case import LayerCase, Refusal, WholeLayer
@@ -68,7 +67,7 @@ def _at_home(worker: Worker, home: str) -> Iterator[Worker]:
             path = Path(folder) / ".keras" / "keras.json"
             path.parent.mkdir()
             path.write_text(BROKEN if home == "broken" else json.dumps({"image_data_format": home}))
-        other = Worker(replace(worker.launch, home=folder), worker.timeout)
+        other = worker.another(home=folder)
         try:
             yield other
         finally:

@@ -84,11 +84,12 @@ class Agenda:
                 yield case
 
 
-def _plainness(case: Case) -> tuple[bool, ...]:
-    """Sorts first what an implementation that computes anything will compute."""
+def _plainness(case: Case) -> tuple[object, ...]:
+    """Sorts first what an implementation that computes anything will compute, small cases before large ones."""
     c = case.config
     unusual = (c.dtype != "float32", c.activation is not None, max(c.dilation_rate) > 1, max(c.strides) > 1)
-    return (not case.input_shape[0], *unusual, not c.channels_last, c.padding != "valid", c.depth_multiplier > 1)
+    others = (not c.channels_last, c.padding != "valid", c.depth_multiplier > 1)
+    return (not case.input_shape[0], *unusual, *others, extent(case))
 
 
 def planned(options: Options, checks: Collection[str], claim: Claim) -> int:

@@ -174,15 +174,18 @@ class Conversation:
         self.sent, self.came = "\n".join(map(tell, messages)), ""
 
 
-def case_of(described: Described, wish: str) -> Case:
+def case_of(described: Described, wish: str = "") -> Case:
     """A claimed case of which the wish holds, and else as plain as may be. Raises NotAsked where there is none."""
     wanted = described.asked & Claim(wish)
     if plain := fitted(PLAIN, wanted):
         return plain[0]
     try:
-        return min(catalogue(1, wanted), key=lambda case: math.prod(case.input_shape))
+        found = [case for case in catalogue(1, wanted) if case.input_shape[0] > 0]
     except ValueError:
-        raise NotAsked(f"it claims no case of {wish}") from None
+        found = []
+    if not found:
+        raise NotAsked(f"it claims no case of {wish or 'a batch that is not empty'}")
+    return min(found, key=lambda case: math.prod(case.input_shape))
 
 
 def expectation_of(described: Described, case: Case) -> Expectation:

@@ -50,7 +50,8 @@ class RunConsole:
         )
         run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
         run.announce = partial(self._console.print, soft_wrap=True)
-        self._bars.start()
+        if not run.options.in_process:  # where a debugger has the terminal
+            self._bars.start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tells each failure when it is known."""

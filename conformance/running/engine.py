@@ -27,7 +27,7 @@ from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks,
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
 from depthwise_conformance.running.targets import Target
-from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
+from depthwise_conformance.workers.worker import WorkerBrokenError
 
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
@@ -63,7 +63,7 @@ class Engine:
         try:
             for work in self._work(live, selected):
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
-                if len(under_way) > AHEAD:
+                if len(under_way) > (0 if self.stop_early else AHEAD):
                     _wait(under_way.popleft())
                 if self.stop_early and any(tally.groups for tally in list(self.tallies.values())):
                     self.stopped = True
@@ -81,10 +81,11 @@ class Engine:
     def diagnose(self, targets: Sequence[Target]) -> None:
         """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
         guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
-        pools = {claim: draw_pool(self.options.seed, claim) for claim in {target.claim for target in guilty}}
+        claims = set() if self.stopped or self.options.fast else {target.claim for target in guilty}
+        pools = {claim: draw_pool(self.options.seed, claim) for claim in claims}
         with ThreadPoolExecutor(ACTIVE) as executor:
             try:
-                list(executor.map(lambda target: self._diagnose(target, pools[target.claim]), guilty))
+                list(executor.map(lambda target: self._diagnose(target, pools.get(target.claim, [])), guilty))
             except BaseException:
                 for target in guilty:
                     target.worker.abort()
@@ -103,7 +104,7 @@ class Engine:
 
     def _diagnosis(self, target: Target, pool: Sequence[Case], seconds: float) -> Diagnosis:
         def afresh(case: Case, check: str) -> Examined:
-            worker = Worker(target.worker.launch, target.worker.timeout)
+            worker = target.worker.another()
             try:
                 return self.examiner.examine(replace(target, worker=worker), case, check)
             finally:

@@ -16,7 +16,6 @@ from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import Message
-from depthwise_conformance.workers.worker import Worker
 
 # What a check is judged beside when it is judged alone: its verdict depends on it.
 NEEDS = {
@@ -92,7 +91,7 @@ def judge_cores(target: Target, expectations: Sequence[Expectation]) -> list[Jud
     """Whether one core gives what all of them give; None where the judgement is not possible."""
     mine = [target.expects(expectation) for expectation in expectations]
     requests = [(judge.forward_request(expectation),) for expectation in mine]
-    alone = Worker(replace(target.worker.launch, cores=1), target.worker.timeout)
+    alone = target.worker.another(cores=1)
     try:
         pairs = list(zip(mine, target.worker.run(requests), alone.run(requests), strict=True))
     finally:
@@ -127,7 +126,7 @@ def _examine(
 
 def _ask_fresh(target: Target, *requests: Message) -> list[tuple[Outcome, ...]]:
     """The answers of a worker that was asked nothing before."""
-    fresh = Worker(target.worker.launch, target.worker.timeout)
+    fresh = target.worker.another()
     try:
         return list(fresh.run([requests]))
     finally:

@@ -40,6 +40,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": int,
         "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
     },
+    "--in-process": {
+        "action": "store_true",
+        "help": "for debuggers: the adapter lives in this process, where a crash or a hang ends the run",
+    },
     "--failed-first": {
         "action": "store_true",
         "help": "ask the smallest cases of the last run into the same folder before any others",
@@ -85,6 +89,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         only=given["--only"] or "",
         least=given["--least"],
         fast=bool(given["--fast"]),
+        in_process=bool(given["--in-process"]),
         failed_first=bool(given["--failed-first"]),
         device=given["--device"],
         examples=examples,

@@ -35,7 +35,6 @@ from depthwise_conformance.workers.worker import WorkerBrokenError
 Step = Callable[[Conversation], None]
 LARGE = 1 << 17  # bytes: more than a pipe holds
 UNDER_WAY = 6  # requests sent before the first answer is read
-NOT_EMPTY = "batch > 0 and output_pixels > 1"
 MAPPINGS = {"versions": True, "unsupported": True, "arithmetic": False}  # and whether `started` has to have them
 LISTS = ("devices", "dtypes", "modes")
 
@@ -138,7 +137,7 @@ def _misdescribed(header: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _forward(wish: str, conversation: Conversation) -> None:
-    forward(conversation, case_of(conversation.described, f"{wish} and {NOT_EMPTY}"))
+    forward(conversation, case_of(conversation.described, wish))
 
 
 def _pads(conversation: Conversation) -> None:
@@ -152,7 +151,7 @@ def _pads(conversation: Conversation) -> None:
 
 
 def _in_pieces(conversation: Conversation) -> None:
-    expectation = expectation_of(conversation.described, case_of(conversation.described, NOT_EMPTY))
+    expectation = expectation_of(conversation.described, case_of(conversation.described))
     (outcome,) = conversation.ask(forward_request(expectation), in_pieces=True)
     judge(outcome, expectation)
 
@@ -172,7 +171,7 @@ def _bytes(case: Case) -> int:
 
 def _several(conversation: Conversation) -> None:
     """Different numbers in each, so that an answer to another request is wrong."""
-    case = case_of(conversation.described, NOT_EMPTY)
+    case = case_of(conversation.described)
     cases = [replace(case, data=Data(case.data.recipe, seed)) for seed in range(UNDER_WAY)]
     expectations = [expectation_of(conversation.described, one) for one in cases]
     outcomes = conversation.ask(*map(forward_request, expectations))
@@ -184,7 +183,7 @@ def _several(conversation: Conversation) -> None:
 
 
 def _gradients(conversation: Conversation) -> None:
-    expectation = expectation_of(conversation.described, case_of(conversation.described, NOT_EMPTY))
+    expectation = expectation_of(conversation.described, case_of(conversation.described))
     (step,) = plan(expectation, GRADIENT_CHECKS)
     (outcome,) = conversation.ask(step.request)
     if not _declined(outcome):
@@ -193,7 +192,7 @@ def _gradients(conversation: Conversation) -> None:
 
 
 def _shape(conversation: Conversation) -> None:
-    case = case_of(conversation.described, NOT_EMPTY)
+    case = case_of(conversation.described)
     (outcome,) = conversation.ask(_request("output_shape", case, input_shape=list(case.input_shape)))
     expected = output_shape(case.config, case.input_shape)
     if not _declined(outcome) and (outcome.kind != "value" or outcome.shape != expected):
@@ -202,7 +201,7 @@ def _shape(conversation: Conversation) -> None:
 
 
 def _layer(conversation: Conversation) -> None:
-    case = case_of(conversation.described, NOT_EMPTY)
+    case = case_of(conversation.described)
     request = _request("layer", case, input_shape=list(case.input_shape), steps=["build"])
     (outcome,) = conversation.ask(request)
     if not _declined(outcome) and outcome.kind != "value":
@@ -224,7 +223,7 @@ def _unclaimed(conversation: Conversation) -> None:
 
 
 def _unknown(conversation: Conversation) -> None:
-    case = case_of(conversation.described, NOT_EMPTY)
+    case = case_of(conversation.described)
     (outcome,) = conversation.ask(_request("nonesuch", case))
     if outcome.kind == "value":
         raise Wrong("`value` for the operation `nonesuch`, which there is not", "`unsupported` or `error`")
@@ -245,7 +244,7 @@ def _request(operation: str, case: Case, **entries: object) -> Message:
 
 
 def _end(stop: bool, conversation: Conversation) -> None:
-    forward(conversation, case_of(conversation.described, NOT_EMPTY))
+    forward(conversation, case_of(conversation.described))
     status, left = conversation.finish(stop)
     if left:
         told = "bytes on standard output that are no answer"

@@ -6,7 +6,7 @@ import datetime
 import json
 import shlex
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,9 +26,12 @@ from depthwise_conformance.running.describing import describe_machine, describe_
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.shrinking import Shrinker
-from depthwise_conformance.running.targets import Target, asking_for, open_targets, requests
+from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
 from depthwise_conformance.running.usage import UsageError
+from depthwise_conformance.workers.inside import Inside
+from depthwise_conformance.workers.process import Launch
+from depthwise_conformance.workers.worker import Worker
 
 Progress = Callable[[Target, int], None]
 
@@ -56,6 +59,7 @@ class RunOptions:
     least: int | None = None
     fast: bool = False
     failed_first: bool = False
+    in_process: bool = False
     device: str = ""
     examples: int = Options.examples
     seed: int = 0
@@ -82,6 +86,13 @@ class RunOptions:
             raise UsageError(f"--only: {error}") from None
 
 
+def _inside(asked: Sequence[Request]) -> type[Worker]:
+    """The kind of worker for `--in-process`. Raises UsageError unless one Python adapter alone is asked for."""
+    if len(asked) != 1 or asked[0].launch.command != Launch.command:
+        raise UsageError("--in-process: accepted is one --target or one --adapter, and no --worker")
+    return Inside
+
+
 class ConformanceRun:
     """One run. `verify` judges all of `selected` when first asked, or one of several processes the target asked for."""
 
@@ -96,12 +107,9 @@ class ConformanceRun:
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
         self._started = time.time()
         check_folder(options.out)
-        self.targets = open_targets(
-            requests(options.targets, options.adapters, options.workers),
-            options.timeout,
-            options.device,
-            Claim(options.only),
-        )
+        asked = requests(options.targets, options.adapters, options.workers)
+        kind = _inside(asked) if options.in_process else Worker
+        self.targets = open_targets(asked, options.timeout, options.device, Claim(options.only), kind)
         self._check_targets()
         self._writer = RecordWriter(options.out)
         first = tuple(read_folder(options.out)) if options.failed_first and has_cases(options.out) else ()

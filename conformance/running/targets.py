@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -130,22 +131,30 @@ def missing(name: str) -> tuple[str, ...]:
     return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
 
 
-def open_targets(asked: Sequence[Request], timeout: float, device: str = "", only: Claim = EVERYTHING) -> list[Target]:
+def open_targets(
+    asked: Sequence[Request],
+    timeout: float,
+    device: str = "",
+    only: Claim = EVERYTHING,
+    kind: type[Worker] = Worker,
+) -> list[Target]:
     """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`).
 
-    Each is asked what it claims, and no more than `only`.
+    Each is asked what it claims, and no more than `only`. `kind` says where it lives.
     """
     workers: list[Worker] = []
+    opening = partial(_open, timeout=timeout, kind=kind, workers=workers)
     with ThreadPoolExecutor(max(len(asked), 1)) as pool:
         try:
-            first = list(pool.map(lambda request: _open(request, timeout, workers), asked))
+            first = list(pool.map(opening, asked))
             others = [r for request, target in zip(asked, first, strict=True) for r in _other_devices(request, target)]
-            opened = first + list(pool.map(lambda request: _open(request, timeout, workers), others))
+            opened = first + list(pool.map(opening, others))
         except BaseException:
             for worker in workers:
                 worker.abort()
             raise
-    kept = [target for target in opened if target.device.startswith(device) or target.status == "broken"]
+    found = [target for target in opened if not target.devices or target.device in target.devices]
+    kept = [target for target in found if target.device.startswith(device) or target.status == "broken"]
     for target in opened:
         target.claim = only & target.claim
         if target not in kept:
@@ -174,9 +183,9 @@ def _by_file(location: str) -> Request:
     return Request(location, Launch(f"{Path(file).resolve()}:{name}"))
 
 
-def _open(request: Request, timeout: float, workers: list[Worker]) -> Target:
+def _open(request: Request, timeout: float, kind: type[Worker], workers: list[Worker]) -> Target:
     launch = replace(request.launch, device=request.device or "cpu")
-    worker = Worker(launch, timeout)
+    worker = kind(launch, timeout)
     workers.append(worker)
     try:
         hello = worker.start()

@@ -20,7 +20,7 @@ class Outcome:
 
     `kind` is "value", "error", "unsupported", "bad_return", "crashed" or "timed_out"; `impurities` says in words what
     the call did to its arguments or to an earlier result. `facts` are what the steps with a layer found, `step` is the
-    one that raised.
+    one that raised, `traceback` the way there from the adapter on; `printed` is what the adapter printed meanwhile.
     """
 
     kind: str
@@ -32,6 +32,8 @@ class Outcome:
     seconds: float = 0.0
     facts: tuple[Mapping[str, Any], ...] = ()
     step: str = ""
+    traceback: str = ""
+    printed: str = ""
 
 
 def is_hello(header: Mapping[str, Any]) -> bool:
@@ -70,6 +72,8 @@ def read_outcome(request: Message, answer: Message) -> Outcome:
             seconds=float(header.get("seconds", 0.0)),
             facts=tuple(dict(facts) for facts in header.get("facts", ())),
             step=str(header.get("step", "")),
+            traceback=str(header.get("traceback", "")),
+            printed=str(header.get("printed", "")),
         )
     except (TypeError, ValueError) as error:
         raise WorkerLostError(f"the worker's answer could not be read: {error}") from error

@@ -6,6 +6,9 @@ prints goes to standard error.
 
 from __future__ import annotations
 
+import faulthandler
+import inspect
+import io
 import operator
 import os
 import sys
@@ -37,6 +40,8 @@ from depthwise_conformance.workers.steps import Facts, StepError, Steps
 
 Result = tuple[Mapping[str, Any], Mapping[str, AnyArray]]
 MAX_MESSAGE = 20_000
+MAX_PRINTED = 2_000  # characters of what an adapter prints that go with an answer
+FRAMES = 8  # of a traceback
 BUFFER = 1 << 18
 WATCHED = 8  # arrays returned last, which must not change any more
 
@@ -74,9 +79,9 @@ class Server:
         except StepError as error:
             cause = error.__cause__
             assert isinstance(cause, Exception)
-            header, arrays = {**_describe_error(cause), "step": str(error)}, {}
+            header, arrays = {**self._describe(cause), "step": str(error)}, {}
         except Exception as error:  # whatever a framework raises is an observation
-            header, arrays = _describe_error(error), {}
+            header, arrays = self._describe(error), {}
         changed = [name for name, array in message.arrays.items() if _content(array) != before[name]]
         observed = {
             "type": "result",
@@ -84,8 +89,13 @@ class Server:
             "mutated": changed,
             "shared": [name for name, array in message.arrays.items() if _overlaps(array, arrays)],
             "overwritten": self._overwritten(arrays),
+            "printed": HEARD.take(),
         }
         return Message({**observed, **header}, arrays)
+
+    def _describe(self, error: Exception) -> Mapping[str, Any]:
+        """What was raised, and the way to it from the adapter on."""
+        return {**_describe_error(error), "traceback": _frames(error, inspect.getfile(type(self._adapter)))}
 
     def _overwritten(self, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether an earlier result, which its caller may still hold, has changed since it was returned."""
@@ -166,12 +176,46 @@ def _describe_error(error: Exception) -> Mapping[str, Any]:
     return {"outcome": "error", "classes": classes, "message": text[:MAX_MESSAGE]}
 
 
+def _frames(error: Exception, file: str) -> str:
+    """The traceback from the first of the file's own lines on, the innermost `FRAMES` of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((number for number, frame in enumerate(frames) if frame.filename == file), len(frames))
+    return "".join(traceback.format_list(frames[first:][-FRAMES:]))[-MAX_MESSAGE:]
+
+
+class Heard(io.TextIOBase):
+    """Passes on what Python code prints, and keeps the end of what was printed since it was last asked."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+
+    def write(self, text: str) -> int:
+        """Passes the text on to standard error."""
+        self._tail = (self._tail + text)[-MAX_PRINTED:]
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Passes on what is waiting."""
+        if sys.__stderr__ is not None:
+            sys.__stderr__.flush()
+
+    def take(self) -> str:
+        """What was printed since."""
+        told, self._tail = self._tail, ""
+        return told
+
+
+HEARD = Heard()
+
+
 def serve(source: IO[bytes], sink: IO[bytes]) -> None:
     """Answers frames until `stop` or the end of the input."""
     server = None
     while (message := _receive(source)) is not None and message.header["type"] != "stop":
         if message.header["type"] == "start":
-            server, reply = _start(message.header)
+            server, reply = start(message.header)
         elif server is not None:
             reply = server.answer(message)
         else:
@@ -179,7 +223,8 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
         _send(sink, Message({**reply.header, "id": message.header.get("id")}, reply.arrays))
 
 
-def _start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
+def start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
+    """The server of the adapter that a `start` message asks for, and the reply; no server where it cannot start."""
     try:
         if header["protocol"] != VERSION:
             raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
@@ -254,5 +299,6 @@ def main() -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    faulthandler.enable()  # where a crash happened is among its last words
+    sys.stdout = sys.stderr = HEARD
     serve(source, sink)

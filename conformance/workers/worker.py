@@ -9,6 +9,7 @@ import collections
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from depthwise_conformance.workers.outcomes import LOST, Outcome, is_hello, read_outcome
@@ -108,6 +109,10 @@ class Worker:
             self.lost_seconds += time.monotonic() - start
         assert self._process is not None
         return self._process
+
+    def another(self, **changes: Any) -> Worker:
+        """A worker of the same kind that was asked nothing yet, with some of the launch changed; `close` it."""
+        return type(self)(replace(self.launch, **changes), self.timeout)
 
     def abort(self) -> None:
         """Kills the process, for good, while another thread may be waiting for its answer."""

@@ -1,29 +1,21 @@
-"""When and where: conditions on synthetic and on known faults, and places on masks."""
+"""When: conditions on synthetic and on known faults."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
 
 import faults
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from failing import Fails, block, judged
 
 from depthwise_conformance.adapters.base import Adapter
-from depthwise_conformance.casebook.case import Case, Data
-from depthwise_conformance.casebook.facts import altered, facts
-from depthwise_conformance.casebook.strategies import cases
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.facts import facts
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
-from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.separating import simplest
-from depthwise_conformance.judging.values import expect, judge_values
-from depthwise_conformance.reference import LayerConfig, output_shape
-from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.reference import LayerConfig
 
 TRUTHS = (
     "kernel_height == 1 and stride_height > 1",
@@ -84,12 +76,6 @@ CAUGHT = {  # faults, and where each makes a difference
     faults.StridesRefusedWithoutDilation: "stride > 1",
     faults.SinglePixelFlattened: "output_pixels == 1",
 }
-Fails = Callable[[Case], bool]
-
-
-@functools.cache
-def block(seed: int, count: int) -> list[Case]:
-    return draw_block(seed, count)
 
 
 def fails_where(truth: str) -> Fails:
@@ -107,39 +93,6 @@ def find(fails: Fails, most: int = 1000, **options: object) -> Finding:
 def agreement(found: Finding, fails: Fails) -> float:
     held_out = block(1, 500)
     return sum(found.condition is not None and found.condition.holds(c) == fails(c) for c in held_out) / len(held_out)
-
-
-# Facts.
-
-
-def test_facts_are_told_in_plain_words() -> None:
-    config = LayerConfig((3, 2), strides=2, padding="same", depth_multiplier=2, activation="linear", dtype="bfloat16")
-    known = facts(Case(config, (5, 7, 8, 3), Data("uniform", 1)))
-    told = {
-        **{"kernel_height": 3, "kernel_width": 2, "kernel": 3, "stride": 2, "dilation": 1, "extent_height": 3},
-        **{"batch": 5, "input_height": 7, "input_width": 8, "channels": 3, "output_channels": 6},
-        **{"output_height": 4, "output_width": 4, "elements": 480, "taps": 6, "empty": False},
-        **{"zeros_above": 1, "zeros_below": 1, "zeros_left": 0, "zeros_right": 0, "zeros": 2, "odd_zeros": False},
-        **{"remainder_height": 1, "remainder_width": 0, "remainder": 1, "leftover": 0},
-        **{"activation": "linear", "half_precision": True, "recipe": "uniform", "data_format": "channels_last"},
-    }
-    assert {name: known[name] for name in told} == told
-
-
-def test_no_activation_is_the_linear_one() -> None:
-    one, other = (Case(LayerConfig(1, activation=name), (1, 2, 2, 1)) for name in (None, "linear"))
-    assert facts(one) == facts(other)
-
-
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
-@given(cases(), st.sampled_from(("kernel_height", "stride_width", "batch", "channels", "output_height", "input_width")))
-def test_an_altered_case_has_the_fact_asked_for(case: Case, fact: str) -> None:
-    try:
-        other = altered(case, fact, 3)
-    except ValueError:
-        return
-    assert facts(other)[fact] == 3
-    assert [facts(other)[name] for name in ("padding", "dtype")] == [facts(case)[name] for name in ("padding", "dtype")]
 
 
 # Conditions that fit.
@@ -296,18 +249,7 @@ def test_the_finding_holds_on_the_cases_that_counted() -> None:
     assert not any(map(found.condition.holds, found.passing))
 
 
-@functools.cache
-def judged(fault: type[Adapter]) -> Fails:
-    def fails(case: Case) -> bool:
-        expectation = expect(case)
-        a = expectation.arrays
-        try:
-            output = fault().forward(case.config, a.x, a.kernel, a.bias)
-        except ValueError:
-            return True
-        return judge_values(output, expectation, "output").verdict is not Verdict.PASS
-
-    return functools.cache(fails)
+# Conditions of known faults.
 
 
 @functools.cache
@@ -323,116 +265,3 @@ def test_a_confirmed_condition_of_a_known_fault_is_right(fault: type[Adapter]) -
 
 def test_the_conditions_of_known_faults_are_found() -> None:
     assert sum(found_of(fault).confirmed for fault in CAUGHT) >= 0.85 * len(CAUGHT)
-
-
-# Places.
-
-
-def observed(config: LayerConfig, shape: tuple[int, ...], where: str, part: str = "output") -> Observation:
-    """An array with the channels last in which `where`, an index expression, is wrong."""
-    wrong = np.zeros(shape, np.bool_)
-    eval(f"wrong.__setitem__(np.s_[{where}], True)", {"np": np, "wrong": wrong})
-    return Observation(config, part, wrong if config.channels_last or part == "kernel" else wrong.transpose(0, 3, 1, 2))
-
-
-SHAPES = ((2, 5, 6, 3), (3, 7, 9, 9), (2, 6, 5, 18), (4, 9, 7, 20))
-PLACES = {
-    ":, 0": "first row",
-    ":, :, -1": "last column",
-    ":, ::5, [0, -1]": "",
-    ":, 1:-1, 1:-1": "interior",
-    ":, :, 1::2": "odd columns",
-    "1:": "batch elements after the first",
-    "..., -1": "last channel",
-    "1:, ..., -1": "last channel of the batch elements after the first",
-    ":": "all",
-}
-
-
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-@pytest.mark.parametrize("where", PLACES)
-def test_places_of_an_output(where: str, data_format: str) -> None:
-    config = LayerConfig(3, data_format=data_format)
-    assert place([observed(config, shape, where) for shape in SHAPES]) == PLACES[where]
-
-
-@pytest.mark.parametrize(
-    ("shapes", "where", "name"),
-    [
-        (((2, 4, 6, 20), (2, 4, 6, 36)), "..., 16:", "channels after 16"),
-        (((2, 4, 6, 11), (1, 4, 6, 21)), "..., -(wrong.shape[3] % 8):", "tail of the channels beyond a multiple of 8"),
-        (((2, 4, 7, 3), (2, 5, 6, 3)), ":, :, 4:", "tail of the columns beyond a multiple of 4"),
-    ],
-)
-def test_places_at_vector_widths(shapes: tuple[tuple[int, ...], ...], where: str, name: str) -> None:
-    assert place([observed(LayerConfig(3), shape, where) for shape in shapes]) == name
-
-
-def test_places_that_rows_and_columns_make() -> None:
-    borders, corners = [], []
-    for shape in SHAPES:
-        wrong = np.ones(shape, np.bool_)
-        wrong[:, 1:-1, 1:-1] = False
-        borders.append(Observation(LayerConfig(3), "output", wrong))
-        corner = np.zeros(shape, np.bool_)
-        corner[:, :: shape[1] - 1, :: shape[2] - 1] = True
-        corners.append(Observation(LayerConfig(3), "output", corner))
-    assert place(borders) == "borders"
-    assert place(corners) == "corners"
-
-
-def test_places_of_a_kernel_and_a_bias() -> None:
-    config = LayerConfig((3, 5), depth_multiplier=2)
-    kernels = [observed(config, (3, 5, channels, 2), "-1", "kernel") for channels in (3, 4)]
-    assert place(kernels) == "last row"
-    centres = [observed(config, (3, 5, channels, 2), "1, 2", "kernel") for channels in (3, 4)]
-    assert place(centres) == "centre"
-    biases = [observed(config, (channels,), "1::2", "bias") for channels in (6, 8, 10)]
-    assert place(biases) in ("odd channels", "filters after the first of each channel")
-
-
-def test_one_channel_that_differs_from_case_to_case() -> None:
-    config = LayerConfig(3)
-    channels = enumerate((1, 4, 2, 7))
-    assert place([observed(config, SHAPES[i], f"..., {c}") for i, c in channels]) == "one channel"
-
-
-def test_where_sizes_cannot_tell_nothing_is_said() -> None:
-    config = LayerConfig(3)
-    assert place([]) == ""
-    assert place([observed(config, (1, 1, 1, 1), ":")] * 5) == ""
-    assert place([observed(config, (2, 5, 6, 3), ":, 0")]) == ""  # one case may be chance
-
-
-@settings(max_examples=30, derandomize=True, database=None, deadline=None)
-@given(st.integers(0, 10_000))
-def test_scattered_errors_have_no_place(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    wrong = [Observation(LayerConfig(3), "output", random.random(shape) < 0.3) for shape in SHAPES]
-    assert place(wrong) == ""
-
-
-PLACED = {
-    faults.LastRowMissing: "last row",
-    faults.LastColumnRepeated: "last column",
-    faults.WidthTailByFour: "tail of the columns beyond a multiple of 4",
-    faults.ChannelSeventeen: "channels after 16",
-    faults.SecondImageFromFirst: "second batch element",
-    faults.BatchBeyondTwoMissing: "batch elements after the second",
-    faults.BiasOfFirstImageOnly: "batch elements after the first",
-    faults.BiasMissingAtBorders: "first row",
-}
-
-
-@pytest.mark.parametrize("fault", PLACED, ids=lambda fault: fault.name)
-def test_the_place_of_a_known_fault_is_found(fault: type[Adapter]) -> None:
-    observations = []
-    for case in filter(judged(fault), block(0, 250)):
-        expectation = expect(case)
-        a = expectation.arrays
-        output = fault().forward(case.config, a.x, a.kernel, a.bias).astype(np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):
-            wrong = ~(np.abs(output - expectation.output.value) <= expectation.output.bound)
-        assert wrong.shape == output_shape(case.config, case.input_shape)
-        observations.append(Observation(case.config, "output", wrong & np.isfinite(expectation.output.bound)))
-    assert place(observations[:60]) == PLACED[fault]

@@ -291,10 +291,16 @@ def test_nothing_is_asked_where_the_format_may_overflow():
 
 
 @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)
-def test_a_wrong_shape_or_dtype_is_left_to_other_checks(relation):
+def test_a_wrong_shape_or_dtype_is_left_to_other_checks_but_for_related_calls_which_none_of_them_sees(relation):
     adapter = honest.Honest()
     for expectation in (e for e in drawn(100) if relation in applicable(e.case)):
         output, further = answer(adapter, expectation), [answer(adapter, call) for call in relation.calls(expectation)]
         assert relation.judge(expectation, output[..., :0], further) is None
-        assert relation.judge(expectation, output, [further[0].astype(np.longdouble), *further[1:]]) is None
-        assert relation.judge(expectation, output, [*further[:-1], further[-1][None]]) is None
+        assert relation.judge(expectation, output.astype(np.longdouble), further) is None
+        for wrong, verdict in (
+            ([further[0].astype(np.longdouble), *further[1:]], Verdict.WRONG_DTYPE),
+            ([*further[:-1], further[-1][None]], Verdict.WRONG_SHAPE),
+        ):
+            judgement = relation.judge(expectation, output, wrong)
+            assert judgement is not None
+            assert judgement.verdict is verdict

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -14,16 +17,24 @@ from depthwise_conformance.running.display import RunConsole
 from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.status import FAILED, UNDONE
+from depthwise_conformance.running.usage import UsageError
+from depthwise_conformance.running.watching import watch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Everything that the suite takes, and what follows `--` for pytest."""
     add_options(parser, OPTIONS)
+    parser.add_argument(
+        "-x", "--exitfirst", action="store_true", help="stop at the first failure, smallest cases first"
+    )
+    parser.add_argument("--watch", action="store_true", help="run again whenever the files of the adapters change")
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST", help="what follows -- goes to pytest (-k, -x, -n)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the suite."""
+    if options.watch:
+        return _watch(options)
     given = {name: getattr(options, attribute(name)) for name in OPTIONS}
     distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.pytest)
     judged = None if distributed else ConformanceRun(read_options(given, options.out))
@@ -36,5 +47,16 @@ def run(options: argparse.Namespace) -> int:
         arguments += [f"{name}={one}" for one in values] if given_as is None else given_as
     with tempfile.TemporaryDirectory() as scratch:
         set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
-        status = pytest.main([*arguments, *options.pytest], plugins=[RunConsole(judged)])
+        status = pytest.main(
+            [*arguments, *(["-x"] if options.exitfirst else []), *options.pytest], plugins=[RunConsole(judged)]
+        )
     return int(status) if status in (0, FAILED) else UNDONE
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Raises UsageError where there are no files to watch."""
+    files = [Path(location.rpartition(":")[0]) for location in options.adapter]
+    files += [Path(word) for command in options.worker for word in shlex.split(command) if Path(word).is_file()]
+    if not files:
+        raise UsageError("--watch: accepted beside --adapter FILE:CLASS or --worker COMMAND, whose files it watches")
+    return watch([argument for argument in sys.argv[1:] if argument != "--watch"], files)

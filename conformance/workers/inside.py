@@ -1,0 +1,50 @@
+"""A worker that is none: the adapter lives in this process, within reach of a debugger, and this process of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from depthwise_conformance.workers.outcomes import Outcome, read_outcome
+from depthwise_conformance.workers.process import Launch
+from depthwise_conformance.workers.protocol import VERSION, Message
+from depthwise_conformance.workers.server import Server, start
+from depthwise_conformance.workers.worker import Program, Worker, WorkerBrokenError
+
+
+class Inside(Worker):
+    """Answers as a worker process does, without time limit or memory limit; a crash ends the run."""
+
+    def __init__(self, launch: Launch, timeout: float) -> None:
+        super().__init__(launch, timeout)
+        self._server: Server | None = None
+
+    def start(self) -> Mapping[str, Any]:
+        """Loads the adapter; what it says of itself. Raises WorkerBrokenError."""
+        hello = {"type": "start", "protocol": VERSION, "adapter": self.launch.adapter}
+        hello |= {"device": self.launch.device, "mode": self.launch.mode, "cores": 0}
+        self._server, reply = start(hello)
+        if self._server is None:
+            raise WorkerBrokenError(str(reply.header["message"]))
+        return reply.header
+
+    def run(self, programs: Iterable[Program]) -> Iterator[tuple[Outcome, ...]]:
+        """The outcomes of each program in turn."""
+        for program in programs:
+            if self._server is None:
+                self.start()
+            assert self._server is not None
+            yield tuple(read_outcome(request, self._server.answer(_own(request))) for request in program)
+
+    def abort(self) -> None:
+        """Nothing: what is computed in this process ends with it."""
+        self.aborted = True
+
+    def close(self) -> None:
+        """Lets the adapter go."""
+        self._server = None
+
+
+def _own(request: Message) -> Message:
+    """With arrays of its own, as a process has them."""
+    return Message(request.header, {name: array.copy() for name, array in request.arrays.items()})

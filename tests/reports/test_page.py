@@ -1,0 +1,171 @@
+"""The page: what it says of the files, that it is whole by itself, and that all can read it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from reported import DISCREPANCY, HOSTILE, RECORD, Page, any_text, hostile, rows_of, run_json, write_folder
+
+from depthwise_conformance.reports import page
+from depthwise_conformance.reports.page import write_page
+from depthwise_conformance.reports.record import Verdict
+
+BOUND = "\N{MULTIPLICATION SIGN} bound"
+
+
+def full_folder(folder: Path) -> Path:
+    rows = rows_of(*[Verdict.PASS] * 5, *[Verdict.WRONG_VALUE] * 2, Verdict.UNSUPPORTED, error=0.5)
+    rows += rows_of(*[Verdict.UNSUPPORTED] * 3, check="errors", error=math.nan, signature="no <layer>")
+    rows += rows_of(Verdict.PASS, Verdict.PASS, target="jax:jit", versions="jax 0.10.2")
+    rows += rows_of(Verdict.BROKEN, target="onnx", versions="", device="", error=math.nan, signature="ImportError")
+    targets = [
+        {"target": "torch@cpu", "device": "cpu", "versions": {"torch": "2.13.0"}, "status": "judged"},
+        {"target": "jax:jit", "device": "cpu", "versions": {"jax": "0.10.2"}, "status": "judged"},
+        {"target": "onnx", "device": "cpu", "versions": {"onnx": "1"}, "status": "broken", "message": HOSTILE},
+        {"target": "gone", "device": "cpu", "versions": {}, "status": "abandoned", "message": "crashed too often"},
+    ]
+    return write_folder(folder, rows, [replace(DISCREPANCY, detail=HOSTILE)], run_json(targets=targets))
+
+
+def test_the_page_counts_what_the_files_say(tmp_path):
+    seen = Page(write_page(full_folder(tmp_path)))
+    said = seen.said()
+    assert "1 of 2 targets departs from the documentation: 1 distinct discrepancy in 9 judgements." in said
+    assert "2 targets were not judged. The run is complete." in said
+    assert seen.row("torch@cpu")[1] == "✓ 5 pass ✗ 2 wrong value ○ 1 unsupported 0.50 " + BOUND
+    assert seen.row("jax:jit")[1:] == ["✓ 2 pass 0.25 " + BOUND]
+    assert seen.row("onnx") == ["onnx ! broken", "! 1 broken"]
+    assert seen.row("gone")[0] == "gone cpu ! abandoned"
+    assert "torch@cpu computes a wrong output" in said
+    assert "2 failing, 5 passing" in said
+    assert "12 " + BOUND.replace("bound", "its bound") in said
+    assert "DepthwiseConv2D(kernel_size=(3, 2), padding='same', activation=None)" in said
+    assert "no <layer>" in said
+    assert "crashed too often" in said
+    assert DISCREPANCY.replay in said
+
+
+def test_unsupported_is_never_a_pass(tmp_path):
+    rows = rows_of(*[Verdict.UNSUPPORTED] * 4, error=math.nan, detail="no such kernel")
+    seen = Page(write_page(write_folder(tmp_path, rows)))
+    assert "Nothing was judged." in seen.said()
+    assert "1 target was not judged." in seen.said()
+    assert seen.row("torch@cpu")[1] == "○ 4 unsupported"
+    assert ("td", {"class": "none"}) in seen.elements
+    assert "no such kernel" in seen.said()
+
+
+def test_a_clean_run_says_so(tmp_path):
+    seen = Page(write_page(write_folder(tmp_path, [RECORD])))
+    assert "None of 1 target departs from the documentation: 0 distinct discrepancies in 1 judgement." in seen.said()
+    assert "Discrepancies None was found." in seen.said()
+
+
+def test_failures_that_nobody_explained_are_told(tmp_path):
+    rows = rows_of(Verdict.CRASHED, Verdict.PASS)
+    seen = Page(write_page(write_folder(tmp_path, rows, run=run_json(complete=False))))
+    assert "1 of 1 target departs" in seen.said()
+    assert "1 failing case of checks without an entry below" in seen.said()
+
+
+def test_links_lead_somewhere_in_the_page(tmp_path):
+    seen = Page(write_page(full_folder(tmp_path)))
+    ids = seen.attributes("id")
+    assert len(ids) == len(set(ids))
+    assert "#d1" in seen.attributes("href")
+    assert all(link[1:] in ids for link in seen.attributes("href"))
+    assert all(place in ids for place in seen.attributes("aria-labelledby", "for"))
+
+
+def test_the_page_needs_nothing_from_outside(tmp_path):
+    folder = full_folder(tmp_path)
+    (folder / "repro").mkdir()
+    (folder / "repro" / "d0.py").write_text("print()")
+    seen = Page(write_page(folder))
+    links = seen.attributes("src", "href", "action", "srcset", "data")
+    assert "repro/d0.py" in links
+    assert not [link for link in links if re.search(r"^\w+:|//", link)]
+    assert not {"link", "img", "iframe", "object", "form"} & {tag for tag, _ in seen.elements}
+    assert "@import" not in seen.source
+    assert "url(" not in seen.source
+
+
+def test_only_our_script_may_run(tmp_path):
+    seen = Page(write_page(full_folder(tmp_path)))
+    policy = next(found["content"] for tag, found in seen.elements if "http-equiv" in found)
+    script = re.search(r"<script>(.*?)</script>", seen.source, re.DOTALL)[1]
+    assert f"'sha256-{page._hash(script)}'" in policy
+    assert seen.source.count("<script") == 1
+
+
+def test_tables_name_their_rows_and_columns(tmp_path):
+    seen = Page(write_page(full_folder(tmp_path)))
+    scopes = [found.get("scope") for tag, found in seen.elements if tag == "th"]
+    assert scopes
+    assert set(scopes) == {"row", "col"}
+
+
+@hostile
+@given(text=any_text.map(lambda text: f"{text}<b>&\0\x1b\u202e"))
+def test_hostile_text_is_text(tmp_path, text):
+    rows = rows_of(
+        Verdict.REFUSED, Verdict.UNSUPPORTED, target=text, check=text, versions=text, signature=text, device=text
+    )
+    plain = dict.fromkeys(("id", "target", "versions", "device", "dtype", "check", "cause", "condition"), text)
+    found = [replace(DISCREPANCY, **plain, known=text, replay=text, detail=text, smallest_case=text)]
+    target = {"target": text, "versions": {text: text}, "status": text, "message": text, "unsupported": {text: text}}
+    run = run_json(targets=[target], options={text: [text]}, machine={"platform": text}, started=text)
+    seen = Page(write_page(write_folder(tmp_path, rows, found, run)))
+    assert "b" not in {tag for tag, _ in seen.elements}
+    assert "<b>&\\x00\\x1b\\u202e" in seen.said()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", seen.source)
+
+
+def test_long_messages_are_cut_with_a_note(tmp_path):
+    long = "x" * 1_000_000
+    rows = [replace(RECORD, verdict=Verdict.UNSUPPORTED, signature=long)]
+    found = [replace(DISCREPANCY, **dict.fromkeys(("detail", "signature", "target", "id", "replay", "known"), long))]
+    target = {"target": long, "message": long, "status": "broken"}
+    seen = Page(write_page(write_folder(tmp_path, rows, found, run_json(targets=[target]))))
+    assert len(seen.source) < 100_000
+    assert "[992,000 more characters: see discrepancies.csv]" in seen.said()
+
+
+def test_many_reasons_are_cut_with_a_note(tmp_path):
+    rows = [replace(RECORD, verdict=Verdict.UNSUPPORTED, signature=f"reason {index}") for index in range(203)]
+    assert "And 3 reasons more: see results.csv." in Page(write_page(write_folder(tmp_path, rows))).said()
+
+
+def test_the_same_files_give_the_same_page(tmp_path):
+    first = write_page(full_folder(tmp_path)).read_bytes()
+    assert write_page(tmp_path).read_bytes() == first
+
+
+def test_colours_contrast():
+    style = page._source("style.css.jinja")
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    for theme in (light, dark):
+        colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", theme))
+        on_paper = [
+            (name, ground) for name in ("ink", "muted", "link", "none", "pass") for ground in ("paper", "panel")
+        ]
+        on_tint = [
+            (name, f"{tint}-tint") for tint in ("fail", "warn", "broken") for name in (tint, "ink", "none", "pass")
+        ]
+        for name, ground in on_paper + on_tint:
+            assert contrast(colour[name], colour[ground]) >= 4.5, (name, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

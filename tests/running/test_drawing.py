@@ -1,0 +1,66 @@
+"""Drawing and shrinking: by seed and number alone, and never a case twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.strategies import Draw
+from depthwise_conformance.judging.tally import extent
+from depthwise_conformance.running.drawing import draw_block, search
+
+
+def test_drawing_depends_on_seed_and_count_alone():
+    first = [case.id for case in draw_block(5, 60)]
+    np.random.default_rng().random()
+    draw_block(6, 10)
+    assert [case.id for case in draw_block(5, 60)] == first
+    assert [case.id for case in draw_block(6, 60)] != first
+    program = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(5, 60)])"
+    other = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.split() == first
+
+
+def test_drawing_does_not_depend_on_what_else_is_imported(tmp_path):
+    """Hypothesis looks for interesting constants in all modules that are not installed packages."""
+    (tmp_path / "project.py").write_text(f"INTERESTING = {list(range(100, 1000))}")
+    draw = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(0, 400)])"
+    drawn = []
+    for program in (draw, f"import sys; sys.path.append({str(tmp_path)!r}); import project; {draw}"):
+        command = [sys.executable, "-P", "-c", program]
+        drawn.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert drawn[0] == drawn[1]
+
+
+def test_the_first_case_is_the_plainest_whatever_their_number():
+    """Beyond that, fewer examples need not be a prefix of more: Hypothesis plans its draws by their number."""
+    first = [draw_block(seed, count)[0] for seed in (0, 1) for count in (1, 5, 50)]
+    assert len(set(first)) == 1
+    assert extent(first[0])[0] == 2
+
+
+@pytest.mark.parametrize("place", [0, 3, 59])
+def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
+    first = draw_block(0, 60)[place]
+    asked: list[Case] = []
+
+    def fails(case: Case) -> bool:
+        asked.append(case)
+        return case.dtype == first.dtype
+
+    search(Draw(0, 60), first, fails, 30.0)
+    assert first not in asked, "it is known to fail"
+    smallest = min((case for case in asked if case.dtype == first.dtype), key=extent, default=first)
+    assert extent(smallest) <= extent(first)
+    assert extent(smallest)[0] <= 2
+    assert len(asked) == len({case.id for case in asked}), "a case is asked once"
+
+
+def test_the_search_stops_asking_when_the_time_is_up():
+    asked: list[Case] = []
+    search(Draw(0, 60), draw_block(0, 60)[40], lambda case: bool(asked.append(case)), 0.0)
+    assert asked == []

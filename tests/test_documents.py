@@ -1,0 +1,49 @@
+"""What the pages show works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from depthwise_conformance.casebook.claims import NAMES, Claim
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_tests_of_the_library_page_pass_as_a_users_own(tmp_path):
+    """In a project of its own: nothing of this one's configuration, nothing but the installed package."""
+    code = "\n\n".join(blocks("library.md", "python"))
+    (tmp_path / "test_mine.py").write_text(code)
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{code.count('def test_')} passed" in done.stdout
+
+
+def test_a_kernel_with_a_fault_fails_the_library_pages_tests(tmp_path):
+    code = "\n\n".join(blocks("library.md", "python")).replace("* kernel[i, j]", "* kernel[j, i]")
+    (tmp_path / "test_mine.py").write_text(code)
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "2 failed" in done.stdout
+    assert "output is wrong_value" in done.stdout
+
+
+@pytest.mark.parametrize("claim", re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", (DOCS / "claims.md").read_text(), re.M))
+def test_the_claims_that_are_shown_are_claims(claim):
+    assert Claim(claim).text == claim
+
+
+def test_the_names_that_are_shown_are_names():
+    named = (DOCS / "claims.md").read_text().partition("## The names")[2].partition("\n\nConditions")[0]
+    assert set(re.findall(r"`(\w+)`", named)) <= set(NAMES)
+    assert len(re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", (DOCS / "claims.md").read_text(), re.M)) >= 8
