@@ -143,6 +143,19 @@ class Evaluation:
             found.append(Sums(self._pull(part, d), self._pull(part, np.abs(d), True), counts[part], exact))
         return found[0], found[1], found[2]
 
+    def reach(self, part: str) -> Array:
+        """The reach of the sums behind a part: "output", or the gradient "input", "kernel" or "bias".
+
+        Where an activation mixes the elements of a row, the largest of the row, as a row of one.
+        """
+        if part == "output":
+            found = self.sums.reach
+            return largest(found) if isinstance(ACTIVATIONS[self.config.activation], Rowwise) else found
+        sums = dict(zip(("input", "kernel", "bias"), self._backward, strict=True))[part]
+        if sums is None:
+            raise ValueError("a layer without a bias has no gradient for it")
+        return sums.reach
+
     @property
     def _cotangent(self) -> AnyArray:
         if self.cotangent is None:
@@ -168,7 +181,7 @@ class Evaluation:
         c = operation.widen(self._cotangent)
         pre = self.before_activation(arithmetic)
         if isinstance(activation, Rowwise):
-            storage = FORMATS[arithmetic.storage]
+            storage = arithmetic.storing
             error = activation.spread(pre.value, pre.bound, c, _roundoff(arithmetic), storage)
             error = np.where(np.isinf(largest(pre.bound)), np.inf, error)
         else:
@@ -199,7 +212,7 @@ def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
     Where only the usual error is allowed, `usual * sqrt(n) u` takes the place of `gamma_n` (Higham and Mary, A New
     Approach to Probabilistic Rounding Error Analysis, 2019).
     """
-    accumulator, double = FORMATS[arithmetic.accumulator], FORMATS["float64"]
+    accumulator, double = arithmetic.summing, FORMATS["float64"]
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
     growth = min(gamma(sums.terms, accumulator.roundoff), arithmetic.usual * sums.terms**0.5 * accumulator.roundoff)
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
@@ -220,7 +233,7 @@ def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
 
 def _store(stage: Bounded, arithmetic: Arithmetic, whole: bool) -> Bounded:
     """The stage after rounding to the storage format, which holds whole numbers up to 1 / u as they are."""
-    storage = FORMATS[arithmetic.storage]
+    storage = arithmetic.storing
     rounding = storage.roundoff * (np.abs(stage.value) + stage.bound) + storage.tiny
     if whole:
         rounding[(stage.bound == 0.0) & (np.abs(stage.value) * storage.roundoff <= 1.0)] = 0.0
@@ -230,13 +243,13 @@ def _store(stage: Bounded, arithmetic: Arithmetic, whole: bool) -> Bounded:
 
 def _guard_overflow(stage: Bounded, arithmetic: Arithmetic) -> Bounded:
     """Anything may come where the format may overflow, or where an overflow before (a NaN bound) leaves all open."""
-    fits = np.abs(stage.value) + stage.bound <= FORMATS[arithmetic.storage].largest
+    fits = np.abs(stage.value) + stage.bound <= arithmetic.storing.largest
     return Bounded(stage.value, np.where(fits, stage.bound, np.inf), stage.variance)
 
 
 def activate(config: LayerConfig, pre: Bounded, arithmetic: Arithmetic) -> Bounded:
     """The activation of sums that are known up to a bound, before its overflow is looked at."""
-    activation, storage = ACTIVATIONS[config.activation], FORMATS[arithmetic.storage]
+    activation, storage = ACTIVATIONS[config.activation], arithmetic.storing
     y = activation.value(pre.value)
     if isinstance(activation, Rowwise):
         bound = activation.bound(pre.value, pre.bound, _roundoff(arithmetic), storage)
@@ -257,16 +270,16 @@ def _rounded(rounding: Function, pre: Bounded, arithmetic: Arithmetic) -> Array:
     """What rounding and underflow may do where the pre-activation may be: some underflow, wherever anything rounds."""
     ends = (pre.value, pre.value - pre.bound, pre.value + pre.bound)
     roundoffs = functools.reduce(np.maximum, (np.asarray(rounding(p)) for p in ends))
-    return np.asarray(_roundoff(arithmetic) * roundoffs + 4.0 * FORMATS[arithmetic.storage].tiny * (roundoffs > 0.0))
+    return np.asarray(_roundoff(arithmetic) * roundoffs + 4.0 * arithmetic.storing.tiny * (roundoffs > 0.0))
 
 
 def _overflows(activation: Activation, pre: Bounded, arithmetic: Arithmetic) -> NDArray[np.bool_]:
     if activation.reach is None:
         return np.zeros(pre.value.shape, np.bool_)
     farthest = np.fmax(activation.reach(pre.value - pre.bound), activation.reach(pre.value + pre.bound))
-    return np.asarray(~(farthest <= FORMATS[arithmetic.storage].largest))
+    return np.asarray(~(farthest <= arithmetic.storing.largest))
 
 
 def _roundoff(arithmetic: Arithmetic) -> float:
     """That of the storage, and the reference's own."""
-    return FORMATS[arithmetic.storage].roundoff + FORMATS["float64"].roundoff
+    return arithmetic.storing.roundoff + FORMATS["float64"].roundoff

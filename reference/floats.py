@@ -41,6 +41,7 @@ class Arithmetic:
     `inputs` is a unit roundoff (0 where products see the arguments as they are); the others name formats. Where `usual`
     is infinite, all is allowed that rounding can do in the worst case: a target is judged by that. Otherwise the error
     of a sum of n terms is held to `usual * sqrt(n) u`: an arithmetic is recognised by that, and quality is measured.
+    `unlimited` lends its formats exponents without end: what is left is rounding, and nothing over- or underflows.
     """
 
     name: str
@@ -48,6 +49,21 @@ class Arithmetic:
     accumulator: str
     storage: str
     usual: float = math.inf
+    unlimited: bool = False
+
+    @property
+    def summing(self) -> Format:
+        """The format of sums."""
+        return self._format(self.accumulator)
+
+    @property
+    def storing(self) -> Format:
+        """The format in which the result of each stage is stored."""
+        return self._format(self.storage)
+
+    def _format(self, name: str) -> Format:
+        known = FORMATS[name]
+        return Format(known.roundoff, 0.0, math.inf, 0.0) if self.unlimited else known
 
 
 def expected_arithmetic(dtype: str) -> Arithmetic:

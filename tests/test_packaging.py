@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from depthwise_conformance import LayerConfig, Unsupported
+from depthwise_conformance import Case, LayerConfig
 from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.reference import Evaluation, expected_arithmetic
 
 ROOT = Path(__file__).parents[1]
@@ -263,8 +264,9 @@ def test_the_readme_adapter_works():
         assert y.shape == expected.value.shape
         assert y.dtype == x.dtype
         assert np.all(np.abs(y - expected.value) <= expected.bound)
-    with pytest.raises(Unsupported):
-        adapter.forward(LayerConfig(3, padding="same"), x, kernel, bias)
+    claim = Claim(adapter.claims)
+    assert all(claim.covers(Case(config, (1, 7, 8, 3) if config.channels_last else (1, 3, 7, 8))) for config in configs)
+    assert not claim.covers(Case(LayerConfig(3, padding="same"), (1, 7, 8, 3)))
 
 
 def expand_braces(text: str) -> list[str]:

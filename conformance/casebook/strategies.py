@@ -33,7 +33,7 @@ ACTIVATIONS = (
     *("linear", "relu", "relu", "relu6", "relu6", "tanh", "sigmoid", "softplus", "gelu", "softmax", "softmax"),
 )
 DTYPES = ("float32", "float32", "float32", "float64", "float16", "bfloat16")
-RECIPES = (
+DRAWN_RECIPES = (
     *("integers", "integers", "integers", "uniform", "uniform", "uniform", "normal", "normal"),
     *("cancellation", "wide", "impulses", "s2", "s3", "s0", "s1", "s4", "s5", "underflow", SPECIAL, SPECIAL),
 )
@@ -103,7 +103,7 @@ def _cases(draw: st.DrawFn, claim: Claim) -> Case:
     batch, channels = sizes["batch"], sizes["channels"]
     last = data_format == "channels_last"
     shape = (batch, height, width, channels) if last else (batch, channels, height, width)
-    recipe = draw(st.sampled_from(left("recipe", RECIPES)))
+    recipe = draw(st.sampled_from(left("recipe", DRAWN_RECIPES)))
     return Case(config, shape, Data(recipe, draw(st.integers(0, SEEDS - 1))))
 
 

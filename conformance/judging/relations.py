@@ -1,4 +1,4 @@
-"""The relations that `metamorphic` judges by, and which of them says something of a case."""
+"""The relations that the check `metamorphic` judges by, and which of them says something of a case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays
-from depthwise_conformance.judging.metamorphic import Relation
+from depthwise_conformance.judging.relation import Relation
 from depthwise_conformance.judging.values import AnyArray, Expectation, Floats
 from depthwise_conformance.reference import LayerConfig, output_shape, split_shape
 from depthwise_conformance.reference.activations import OVER_LAST_AXIS

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from depthwise_conformance.casebook.case import Case
-from depthwise_conformance.judging.metamorphic import Relation
+from depthwise_conformance.judging.relation import Relation
 from depthwise_conformance.judging.values import Expectation, Judgement, judge_same, judge_unanswered, judge_values
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.workers.outcomes import LOST, Outcome

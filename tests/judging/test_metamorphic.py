@@ -14,7 +14,7 @@ from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.fixed import fixed_cases
 from depthwise_conformance.casebook.recipes import SPECIAL
-from depthwise_conformance.judging.metamorphic import Relation
+from depthwise_conformance.judging.relation import Relation
 from depthwise_conformance.judging.relations import RELATIONS, applicable, choose
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
 from depthwise_conformance.reference import LayerConfig, output_shape

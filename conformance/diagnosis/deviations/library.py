@@ -7,14 +7,16 @@ from depthwise_conformance.diagnosis.deviations.activations import activation_de
 from depthwise_conformance.diagnosis.deviations.biases import bias_deviations
 from depthwise_conformance.diagnosis.deviations.deviation import Deviation
 from depthwise_conformance.diagnosis.deviations.gradients import gradient_deviations
+from depthwise_conformance.diagnosis.deviations.kernels import kernel_deviations
+from depthwise_conformance.diagnosis.deviations.layouts import layout_deviations
 from depthwise_conformance.diagnosis.deviations.places import place_deviations
-from depthwise_conformance.diagnosis.deviations.reading import reading_deviations
 from depthwise_conformance.diagnosis.deviations.returned import returned_deviations
 from depthwise_conformance.diagnosis.deviations.windows import window_deviations
 
 DEVIATIONS: tuple[Deviation, ...] = (
     *window_deviations(),
-    *reading_deviations(),
+    *layout_deviations(),
+    *kernel_deviations(),
     *accuracy_deviations(),
     *place_deviations(),
     *bias_deviations(),
