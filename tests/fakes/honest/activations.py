@@ -60,10 +60,8 @@ def activation(name: str | None, p: Array) -> Array:
 
 def further_activation(name: str | None, p: Array) -> Array:
     """The others, by the formulas of the page, except that softplus does not overflow."""
-    zero, half, one, three = (p.dtype.type(number) for number in (0, 0.5, 1, 3))
+    one = p.dtype.type(1)
     match name:
-        case "leaky_relu":
-            return np.where(p < 0, p.dtype.type(0.2) * p, p)
         case "celu" | "elu":
             return np.where(p < 0, np.exp(p) - one, p)
         case "selu":
@@ -73,12 +71,6 @@ def further_activation(name: str | None, p: Array) -> Array:
             return p / (np.abs(p) + one)
         case "squareplus":
             return (p + np.sqrt(p * p + p.dtype.type(4))) / p.dtype.type(2)
-        case "soft_shrink":
-            return np.where(p > half, p - half, np.where(p < -half, p + half, zero))
-        case "hard_shrink":
-            return np.where(np.abs(p) > half, p, zero)
-        case "sparse_plus":
-            return np.where(p <= -one, zero, np.where(p < one, p.dtype.type(0.25) * (p + one) * (p + one), p))
         case "silu" | "swish":
             return p * sigmoid(p)
         case "glu":
@@ -86,16 +78,8 @@ def further_activation(name: str | None, p: Array) -> Array:
             return a * sigmoid(b)
         case "tanh_shrink":
             return p - np.tanh(p)
-        case "sparse_sigmoid":
-            return np.where(p <= -one, zero, np.where(p < one, half * (p + one), one))
         case "exponential":
             return np.exp(p)
-        case "hard_sigmoid":
-            return np.where(p <= -three, zero, np.where(p < three, p / p.dtype.type(6) + half, one))
-        case "hard_silu" | "hard_swish":
-            return np.where(p < -three, zero, np.where(p > three, p, p * (p + three) / p.dtype.type(6)))
-        case "hard_tanh":
-            return np.where(p < -one, -one, np.where(p > one, one, p))
         case "mish":
             return p * np.tanh(softplus(p))
         case "log_softmax":
@@ -103,6 +87,29 @@ def further_activation(name: str | None, p: Array) -> Array:
             return q - np.log(np.exp(q).sum(axis=-1, keepdims=True, dtype=p.dtype))
         case "log_sigmoid":
             return -softplus(-p)
+    return activation_in_pieces(name, p)
+
+
+def activation_in_pieces(name: str | None, p: Array) -> Array:
+    """Those that are put together from pieces."""
+    zero, half, one, three = (p.dtype.type(number) for number in (0, 0.5, 1, 3))
+    match name:
+        case "leaky_relu":
+            return np.where(p < 0, p.dtype.type(0.2) * p, p)
+        case "soft_shrink":
+            return np.where(p > half, p - half, np.where(p < -half, p + half, zero))
+        case "hard_shrink":
+            return np.where(np.abs(p) > half, p, zero)
+        case "sparse_plus":
+            return np.where(p <= -one, zero, np.where(p < one, p.dtype.type(0.25) * (p + one) * (p + one), p))
+        case "sparse_sigmoid":
+            return np.where(p <= -one, zero, np.where(p < one, half * (p + one), one))
+        case "hard_sigmoid":
+            return np.where(p <= -three, zero, np.where(p < three, p / p.dtype.type(6) + half, one))
+        case "hard_silu" | "hard_swish":
+            return np.where(p < -three, zero, np.where(p > three, p, p * (p + three) / p.dtype.type(6)))
+        case "hard_tanh":
+            return np.where(p < -one, -one, np.where(p > one, one, p))
         case "sparsemax":
             return np.maximum(p - sparsemax_threshold(p), p.dtype.type(0))
     raise ValueError(f"activation={name!r} is unknown")
@@ -144,10 +151,8 @@ def slope(name: str | None, p: Array) -> Array:
 
 def further_slope(name: str | None, p: Array) -> Array:
     """The derivatives of the others."""
-    zero, one, two = (p.dtype.type(number) for number in (0, 1, 2))
+    one, two = (p.dtype.type(number) for number in (1, 2))
     match name:
-        case "leaky_relu":
-            return np.where(p < 0, p.dtype.type(0.2), one)
         case "celu" | "elu":
             return np.where(p < 0, np.exp(p), one)
         case "selu":
@@ -157,31 +162,40 @@ def further_slope(name: str | None, p: Array) -> Array:
             return one / ((np.abs(p) + one) * (np.abs(p) + one))
         case "squareplus":
             return (one + p / np.sqrt(p * p + p.dtype.type(4))) / two
-        case "soft_shrink" | "hard_shrink":
-            return (np.abs(p) > 0.5).astype(p.dtype)
-        case "sparse_plus":
-            return np.where(p <= -one, zero, np.where(p < one, (p + one) / two, one))
         case "silu" | "swish":
             s = sigmoid(p)
             return s * (one + p * (one - s))
         case "tanh_shrink":
             t = np.tanh(p)
             return t * t
-        case "sparse_sigmoid":
-            return np.where(np.abs(p) < one, one / two, zero)
         case "exponential":
             return np.exp(p)
+        case "mish":
+            t = np.tanh(softplus(p))
+            return t + p * (one - t * t) * sigmoid(p)
+        case "log_sigmoid":
+            return sigmoid(-p)
+    return slope_in_pieces(name, p)
+
+
+def slope_in_pieces(name: str | None, p: Array) -> Array:
+    """The derivatives of those that are put together from pieces."""
+    zero, one, two = (p.dtype.type(number) for number in (0, 1, 2))
+    match name:
+        case "leaky_relu":
+            return np.where(p < 0, p.dtype.type(0.2), one)
+        case "soft_shrink" | "hard_shrink":
+            return (np.abs(p) > 0.5).astype(p.dtype)
+        case "sparse_plus":
+            return np.where(p <= -one, zero, np.where(p < one, (p + one) / two, one))
+        case "sparse_sigmoid":
+            return np.where(np.abs(p) < one, one / two, zero)
         case "hard_sigmoid":
             return np.where(np.abs(p) < 3, one / p.dtype.type(6), zero)
         case "hard_silu" | "hard_swish":
             return np.where(p < -3, zero, np.where(p > 3, one, (two * p + p.dtype.type(3)) / p.dtype.type(6)))
         case "hard_tanh":
             return (np.abs(p) <= one).astype(p.dtype)
-        case "mish":
-            t = np.tanh(softplus(p))
-            return t + p * (one - t * t) * sigmoid(p)
-        case "log_sigmoid":
-            return sigmoid(-p)
     raise ValueError(f"activation={name!r} is unknown")
 
 
