@@ -94,17 +94,18 @@ class Conversation:
         except OSError as error:
             raise UsageError(f"worker {self._launch.adapter!r}: {error.strerror}") from None
         header = {"type": "start", "protocol": protocol, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
-        self._tell_sent(first := Message({**header, "cores": 0, "id": next(self._ids)}))
+        self._tell_sent(first := Message({**header, "cores": 0}))
         self.opening = self.sent
         self._process.send(first)
         answer = self._receive(START * self._seconds)
         self._check_id(first, answer)
         return answer.header
 
-    def ask(self, *requests: Message, in_pieces: bool = False) -> list[Outcome]:
+    def ask(self, *requests: Message, in_pieces: bool = False, with_ids: bool = False) -> list[Outcome]:
         """What came of requests that are all sent before the first answer is read. Raises Wrong."""
         process = self._live()
-        marked = [Message({**request.header, "id": next(self._ids)}, request.arrays) for request in requests]
+        ids: list[dict[str, Any]] = [{"id": next(self._ids)} if with_ids else {} for _ in requests]
+        marked = [Message({**one.header, **given}, one.arrays) for one, given in zip(requests, ids, strict=True)]
         self._tell_sent(*marked)
         if in_pieces:
             for piece in _pieces(b"".join(bytes(part) for request in marked for part in encode(request))):
@@ -167,7 +168,7 @@ class Conversation:
             ) from None
 
     def _check_id(self, request: Message, answer: Message) -> None:
-        if answer.header.get("id") != request.header["id"]:
+        if answer.header.get("id") != request.header.get("id"):
             raise Wrong("an answer whose `id` is not that of the request", "the request's `id`, in the requests' order")
 
     def _tell_sent(self, *messages: Message) -> None:

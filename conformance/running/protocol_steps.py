@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,7 @@ from depthwise_conformance.workers.worker import WorkerBrokenError
 
 Step = Callable[[Conversation], None]
 LARGE = 1 << 17  # bytes: more than a pipe holds
+REPEATED = 3  # steps that are wrong in the same way: the others would be so, too
 UNDER_WAY = 6  # requests sent before the first answer is read
 MAPPINGS = {"versions": True, "unsupported": True, "arithmetic": False}  # and whether `started` has to have them
 LISTS = ("devices", "dtypes", "modes")
@@ -50,6 +52,11 @@ class Finding:
     came: str = ""
     accepted: str = ""
 
+    @property
+    def way(self) -> str:
+        """In which way it is wrong, in one line."""
+        return self.wrong.partition("\n")[0]
+
 
 def hold(conversation: Conversation) -> Iterator[Finding]:
     """The steps in turn, as far as they can be taken. Raises CannotStart, UsageError."""
@@ -57,10 +64,15 @@ def hold(conversation: Conversation) -> Iterator[Finding]:
         yield (finding := _taken(conversation, name, step))
         if finding.wrong:
             return
-    for dtype in conversation.described.dtypes:
-        yield _taken(conversation, f"forward in {dtype}", functools.partial(_forward, f'dtype == "{dtype}"'))
-    for name, step in STEPS.items():
-        yield _taken(conversation, name, step)
+    dtypes = {f"forward in {dtype}": f'dtype == "{dtype}"' for dtype in conversation.described.dtypes}
+    steps = {name: functools.partial(_forward, wish) for name, wish in dtypes.items()} | STEPS
+    ways: Counter[str] = Counter()
+    for name, step in steps.items():
+        if REPEATED in ways.values():
+            yield Finding(name, skipped="what went before was wrong in the same way each time")
+            continue
+        yield (finding := _taken(conversation, name, step))
+        ways.update([finding.way] if finding.wrong else [])
 
 
 def _taken(conversation: Conversation, name: str, step: Step) -> Finding:
@@ -174,7 +186,7 @@ def _several(conversation: Conversation) -> None:
     case = case_of(conversation.described)
     cases = [replace(case, data=Data(case.data.recipe, seed)) for seed in range(UNDER_WAY)]
     expectations = [expectation_of(conversation.described, one) for one in cases]
-    outcomes = conversation.ask(*map(forward_request, expectations))
+    outcomes = conversation.ask(*map(forward_request, expectations), with_ids=True)
     for outcome, expectation in zip(outcomes, expectations, strict=True):
         judge(outcome, expectation)
 

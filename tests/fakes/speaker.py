@@ -126,14 +126,16 @@ def send(header: dict, arrays=None) -> None:
 
 
 def answer(server: Server, message: Message) -> None:
+    if FAULT == "wants-ids":
+        message.header["id"]
     if FAULT == "dies-of-the-unknown" and message.header["operation"] == "nonesuch":
         sys.exit(3)
     if FAULT == "does-anything" and message.header["operation"] == "nonesuch":
         message = Message({**message.header, "operation": "forward"}, {"x": np.zeros(1), "kernel": np.zeros(1)})
-        send({"type": "result", "outcome": "value", "id": message.header["id"]})
+        send({"type": "result", "outcome": "value", "id": message.header.get("id")})
         return
     result = server.answer(message)
-    header, arrays = {**result.header, "id": message.header["id"]}, dict(result.arrays)
+    header, arrays = {**result.header, "id": message.header.get("id")}, dict(result.arrays)
     if FAULT == "no-ids":
         del header["id"]
     if FAULT == "no-type":
@@ -146,13 +148,13 @@ def answer(server: Server, message: Message) -> None:
 
 
 def start(message: Message) -> Server | None:
-    header = {**STARTED, **CHANGED.get(FAULT, {}), "id": message.header["id"]}
+    header = {**STARTED, **CHANGED.get(FAULT, {}), "id": message.header.get("id")}
     if FAULT == "cannot-start":
-        header = {"type": "failed", "message": "there is no such device", "id": message.header["id"]}
+        header = {"type": "failed", "message": "there is no such device", "id": message.header.get("id")}
     elif FAULT == "hello":
         header["type"] = "hello"
     elif message.header["protocol"] != 1 and FAULT != "any-protocol":
-        header = {"type": "failed", "message": "I speak protocol 1", "id": message.header["id"]}
+        header = {"type": "failed", "message": "I speak protocol 1", "id": message.header.get("id")}
     send(header)
     return Server(Speaker())
 

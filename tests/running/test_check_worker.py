@@ -82,7 +82,7 @@ def test_what_is_wrong_at_the_start_ends_the_steps(capsys, fault, step, said):
     [
         ("prints", "forward in float32", "one more call.DWC1"),
         ("dies", "forward in float32", "killed by SIGABRT"),
-        ("no-ids", "forward in float32", "an answer whose `id` is not that of the request"),
+        ("wants-ids", "forward in float32", "KeyError: 'id'"),
         ("no-type", "forward in float32", "a frame of type 'answer'"),
         ("other-outcome", "forward in float32", "an outcome of 'ok'"),
         ("other-array", "forward in float32", "no output"),
@@ -95,6 +95,7 @@ def test_what_is_wrong_at_the_start_ends_the_steps(capsys, fault, step, said):
         ("last-shape", "channels_first", "wrong_shape"),
         ("zeros-before", "same padding", "the one more stands before, not after"),
         ("short-reads", "a frame that comes in pieces", "the worker died"),
+        ("no-ids", "several requests under way, with ids", "an answer whose `id` is not that of the request"),
         ("out-of-order", "several requests under way, with ids", "an answer whose `id` is not that of the request"),
         ("raises-gradients", "gradients", "`error`: KeyError"),
         ("wrong-shape", "output_shape", "or `unsupported`"),

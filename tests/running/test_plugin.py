@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -68,14 +69,9 @@ def test_xdist_tells_a_refusal_once_too(tmp_path):
 
 
 def test_xdist_does_not_merge_what_an_earlier_run_left(good, tmp_path):
-    (tmp_path / "out.shards").mkdir()
-    good[0].rename(tmp_path / "out.shards" / "gw7")
-    try:
-        suite(tmp_path, "--adapter", HONEST, "--check", "shape", "-n", 2, "--out", "out")
-        assert set(records(tmp_path / "out")["check"]) == {"shape"}
-    finally:
-        if (tmp_path / "out.shards" / "gw7").exists():
-            (tmp_path / "out.shards" / "gw7").rename(good[0])
+    shutil.copytree(good[0], tmp_path / "out.shards" / "gw7")
+    suite(tmp_path, "--adapter", HONEST, "--check", "shape", "-n", 2, "--out", "out")
+    assert set(records(tmp_path / "out")["check"]) == {"shape"}
 
 
 # Unrelated sessions in the same environment

@@ -28,8 +28,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for finding in hold(conversation):
             counted[_verdict(finding)] += 1
-            way = finding.wrong.partition("\n")[0]
-            for line in _told(finding, first.setdefault(way, finding.step)):
+            for line in _told(finding, first.setdefault(finding.way, finding.step)):
                 print(visible(line), flush=True)
     except CannotStart as reason:
         print(visible(f"it says that it cannot start: {reason}"))
