@@ -27,7 +27,7 @@ from depthwise_conformance.workers.protocol import MAX_HEADER, MAX_PAYLOAD, PREF
 SHOWN = 32  # bytes told of what is no frame
 TOLD = 300  # characters of a header
 PAUSE = 0.05  # seconds between the pieces of a frame
-START = 4  # time limits that the first answer may take
+START = 4  # time limits that the first answers may take, in which a framework sets itself up
 FRAME = (
     f"a frame: DWC1, the header's length in 4 bytes (at most {MAX_HEADER}), the payload's in 8 (at most "
     f"{MAX_PAYLOAD}), both little-endian, then the header (JSON with `type` and `arrays`) and the payload;\n"
@@ -56,7 +56,7 @@ class CannotStart(Exception):
     """The worker says that it cannot start, as it may; the message is its own."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Described:
     """What a worker says of itself."""
 
@@ -78,9 +78,10 @@ class Conversation:
 
     def __init__(self, command: str, words: tuple[str, ...], seconds: float) -> None:
         self._launch = Launch(command, command=words)
-        self._seconds = seconds
+        self._seconds = self._limit = seconds
         self._process: Process | None = None
         self._ids = itertools.count(1)
+        self.device = "cpu"
         self.described = Described()
         self.hello: Mapping[str, Any] = {}
         self.opening = ""
@@ -93,11 +94,12 @@ class Conversation:
             self._process = Process(self._launch)
         except OSError as error:
             raise UsageError(f"worker {self._launch.adapter!r}: {error.strerror}") from None
-        header = {"type": "start", "protocol": protocol, "adapter": self._launch.adapter, "device": "cpu", "mode": ""}
-        self._tell_sent(first := Message({**header, "cores": 0}))
+        header = {"type": "start", "protocol": protocol, "adapter": self._launch.adapter, "device": self.device}
+        self._tell_sent(first := Message({**header, "mode": "", "cores": 0}))
         self.opening = self.sent
         self._process.send(first)
-        answer = self._receive(START * self._seconds)
+        self._limit = START * self._seconds
+        answer = self._receive()
         self._check_id(first, answer)
         return answer.header
 
@@ -114,7 +116,7 @@ class Conversation:
         else:
             process.send(*marked)
         try:
-            return [self._outcome(request, self._receive(START * self._seconds)) for request in marked]
+            return [self._outcome(request, self._receive()) for request in marked]
         except Wrong:
             self.close()  # the answers that are still to come must not be taken for those to later requests
             raise
@@ -144,15 +146,17 @@ class Conversation:
         assert self._process is not None
         return self._process
 
-    def _receive(self, seconds: float) -> Message:
+    def _receive(self) -> Message:
         assert self._process is not None
         try:
-            message = self._process.receive(seconds)
+            message = self._process.receive(self._limit)
         except WorkerLostError as loss:
             came = hexdump(self._process.unread)
             self.close()
             raise Wrong(str(loss), FRAME, came) from None
         self.came = tell(message)
+        if message.header["type"] == "result":
+            self._limit = self._seconds
         return message
 
     def _outcome(self, request: Message, answer: Message) -> Outcome:

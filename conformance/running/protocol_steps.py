@@ -113,6 +113,9 @@ def _described(conversation: Conversation) -> None:
         accepted = "docs/claims.md has the language, docs/protocol.md the arithmetic"
         raise Wrong(str(error), accepted, brief(header)) from None
     conversation.described = Described(tuple(header["dtypes"]), claim, declared)
+    if conversation.device not in header["devices"]:
+        conversation.device = header["devices"][0]
+        conversation.close()  # started anew for what is asked
     try:
         catalogue(2, conversation.described.asked)
     except ValueError as error:

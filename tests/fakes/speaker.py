@@ -43,9 +43,10 @@ CHANGED = {
     "numbered-claims": {"claims": 3},
     "empty-claims": {"claims": 'dtype == "float16"'},
     "foreign-arithmetic": {"arithmetic": {"float32": "fast"}},
+    "elsewhere": {"devices": ["cuda:0"]},
     "half-precision": {"dtypes": ["float32", "float16"], "arithmetic": {"float32": "TF32 products"}},
 }
-CLAIMED_FORMATS = ("float32", "float64")
+DEVICES: list[str] = []  # on which it was started
 
 
 class Speaker(Honest):
@@ -128,6 +129,8 @@ def send(header: dict, arrays=None) -> None:
 def answer(server: Server, message: Message) -> None:
     if FAULT == "wants-ids":
         message.header["id"]
+    if FAULT == "elsewhere" and DEVICES[-1] == "cpu":
+        sys.exit("asked on the CPU, which it has not")
     if FAULT == "dies-of-the-unknown" and message.header["operation"] == "nonesuch":
         sys.exit(3)
     if FAULT == "does-anything" and message.header["operation"] == "nonesuch":
@@ -148,6 +151,7 @@ def answer(server: Server, message: Message) -> None:
 
 
 def start(message: Message) -> Server | None:
+    DEVICES.append(message.header["device"])
     header = {**STARTED, **CHANGED.get(FAULT, {}), "id": message.header.get("id")}
     if FAULT == "cannot-start":
         header = {"type": "failed", "message": "there is no such device", "id": message.header.get("id")}

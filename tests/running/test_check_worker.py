@@ -43,6 +43,10 @@ def test_a_worker_is_judged_by_what_it_declares(capsys):
     assert "ok        forward in float16" in told
 
 
+def test_a_worker_is_asked_on_a_device_that_it_has(capsys):
+    assert check(capsys, speaker("elsewhere"))[0] == 0
+
+
 @pytest.mark.parametrize(
     ("fault", "step", "said"),
     [

@@ -159,18 +159,28 @@ def test_a_tflite_file_claims_its_own_configuration(in_a_folder, capsys):
         ("javascript", "my_kernel.mjs", "column < out[1]", "column < (out[1] & ~3)"),
         ("c", "my_kernel.c", "zeros / 2 : 0", "zeros - zeros / 2 : 0"),
         ("c", "my_kernel.c", "o < outputs; o++", "o < (outputs > 4 ? outputs & ~3 : outputs); o++"),
+        ("ctypes", "my_kernel.c", "w >= 0 && w < width", "w >= 0 && w < width - 1"),
+        (
+            "torch",
+            "my_kernel.py",
+            "conv2d(x, weight,",
+            "conv2d(x, globals().setdefault(weight.data_ptr(), weight.clone()),",
+        ),
+        ("torch", "my_kernel.py", "out.copy_(", "out[:, :-1].copy_("),
     ],
-    ids=["javascript-pads", "javascript-tail", "c-pads", "c-tail"],
+    ids=["javascript-pads", "javascript-tail", "c-pads", "c-tail", "ctypes-edge", "torch-cache", "torch-unwritten"],
 )
 def test_a_planted_bug_is_found(kind, file, old, new, in_a_folder, capsys):
     skip_unless_there(kind)
     assert write(kind) == 0
     plant(in_a_folder / file, old, new)
-    told = capsys.readouterr().out
-    if kind == "c":
-        subprocess.run(["cc", "-O2", "-o", "my_kernel", file], check=True)
-    worker = shlex.split(told.splitlines()[-1])[-1]
-    done = run(in_a_folder, "--worker", worker, "--examples", "20", "--check", "output", "--out", "out")
+    if kind == "torch" and "[:, :-1]" in new:
+        plant(in_a_folder / file, "x.shape[1]))", "x.shape[1])[:, :-1])")
+    *building, last = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    for line in building:
+        if line.startswith("cc "):
+            subprocess.run(shlex.split(line), check=True)
+    done = run(in_a_folder, *shlex.split(last)[2:], "--fast", "--check", "output", "--out", "out")
     assert done.returncode == 1, done.stdout + done.stderr
 
 

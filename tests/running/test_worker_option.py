@@ -59,7 +59,7 @@ def test_its_claims_steer_what_it_is_asked(judged):
 
 
 def test_its_replay_line_repeats_the_verdict(judged, tmp_path):
-    (one,) = read_discrepancies(judged[0] / "out")
+    one = read_discrepancies(judged[0] / "out")[0]
     scripts = shlex.quote(str(Path(sys.executable).parent))
     done = call(tmp_path, "sh", "-c", f"PATH={scripts}:$PATH; {one.replay}")
     assert done.returncode == 1, done.stderr

@@ -1,0 +1,33 @@
+"""The suites that are coded, in the order of the table, and the fakes that they are tried on.
+
+Of the faults of the operation these are left out, as no call of forward or backward can show them: `arguments` (layers
+that accept or refuse what they should not), `shapes` (shapes stated without computing), `death` (they would take this
+process along), and `threads` (what the cores of the process decide). Faults of whole layers are left out altogether. Of
+the honest fakes DeclaresTF32 is left out, since no suite lets a kernel declare its arithmetic, and Talkative, which is
+the plain one that prints.
+
+Coded are suites whose cases for this operation are known. BackendBench, flashinfer-bench, TritonBench, GPU MODE,
+AgentKernelArena, tensara, MIOpenDriver, WebNN and Tenstorrent bring rules, but no shapes or no depthwise ones.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from faults import FAMILIES, arguments, death, faults_of, shapes, threads
+from honest import HONEST, DeclaresTF32, Talkative
+
+from depthwise_conformance.adapters.base import Adapter
+from peers import benchdnn, kernelbench, nvidia, stored, tensorflow_own, tfjs, tflite, xnnpack
+from peers.suites import Suite
+
+LEFT_OUT: tuple[ModuleType, ...] = (arguments, shapes, death, threads)
+FAULTS: tuple[type[Adapter], ...] = tuple(
+    fault for family in FAMILIES if family not in LEFT_OUT for fault in faults_of(family)
+)
+HONEST_FAKES: tuple[type[Adapter], ...] = tuple(fake for fake in HONEST if fake not in (DeclaresTF32, Talkative))
+SUITES: tuple[Suite, ...] = tuple(
+    suite
+    for module in (kernelbench, benchdnn, xnnpack, stored, tflite, tfjs, tensorflow_own, nvidia)
+    for suite in module.SUITES
+)
