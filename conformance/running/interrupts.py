@@ -1,25 +1,34 @@
-"""Ctrl-C, heeded even where Python loses it.
+"""Ctrl-C, heeded wherever it arrives.
 
-Hypothesis has Python call it at every garbage collection. A signal that arrives meanwhile raises KeyboardInterrupt in
-that call, from where nothing propagates. So the signal is noted as well, and asked about between cases.
+Python raises KeyboardInterrupt in whatever it is doing. From some of that nothing propagates: from what it calls at a
+garbage collection (Hypothesis has it call something), or when an object goes. Such an exception is given to
+`sys.unraisablehook`, and the interrupt is sent again a moment later. It is noted as well, and asked about between
+cases, should anything else have swallowed it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+AGAIN_SECONDS = 0.02  # after which the main thread has left what an interrupt could not leave
 
 _seen = threading.Event()
+_heeding = False
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Notes interrupts, besides what was done about them before. Only the main thread receives any."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    """Heeds interrupts, besides what was done about them before. Only the main thread receives any."""
+    global _heeding
+    before, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    if _heeding or threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
 
@@ -27,12 +36,24 @@ def heeded() -> Iterator[None]:
         _seen.set()
         before(number, frame)
 
+    def unraisable(told: Any) -> None:
+        if told.exc_type is KeyboardInterrupt:
+            later = threading.Timer(AGAIN_SECONDS, _again)
+            later.daemon = True
+            later.start()
+        else:
+            hook(told)
+
     _seen.clear()
+    _heeding = True
     signal.signal(signal.SIGINT, note)
+    sys.unraisablehook = unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGINT, before)
+        _heeding = False
 
 
 def check() -> None:
@@ -40,3 +61,9 @@ def check() -> None:
     if _seen.is_set() and threading.current_thread() is threading.main_thread():
         _seen.clear()
         raise KeyboardInterrupt
+
+
+def _again() -> None:
+    """Interrupts once more, unless `check` has meanwhile."""
+    if _seen.is_set():
+        os.kill(os.getpid(), signal.SIGINT)

@@ -105,7 +105,13 @@ def test_watch_runs_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path):
     words = ["run", "--adapter", "kernel.py:Kernel", "--fast", "--check", "shape", "--out", "out", "--watch"]
     environment = {**os.environ, "COLUMNS": "200"}
     process = subprocess.Popen(
-        [*COMMAND, *words], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [*COMMAND, *words],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever started the tests may ignore it
     )
     assert process.stdout is not None
     until(process.stdout, "Exit status 0. Watching")

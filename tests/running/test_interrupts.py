@@ -14,10 +14,21 @@ from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_results
 
 
+def heed_ctrl_c() -> None:
+    """For a child: whoever started the tests may ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
     words = [*COMMAND, "run", "--adapter", HONEST, "--examples", "5000", "--out", "out"]
     process = subprocess.Popen(
-        words, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        cwd=tmp_path,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     )
     try:
         deadline = time.monotonic() + PATIENCE
@@ -40,7 +51,9 @@ def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
 
 def test_ctrl_c_does_not_wait_for_a_target_that_hangs(tmp_path):
     words = [*COMMAND, "run", "--adapter", HANGS, "--timeout", "60", "--check", "shape", "--out", "out"]
-    process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c
+    )
     try:
         time.sleep(10)
         os.killpg(process.pid, signal.SIGINT)
