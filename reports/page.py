@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from depthwise_conformance.reports import words
+from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.view import read_view
 
 PAGE = "report.html"
@@ -21,16 +23,17 @@ REASONS_SHOWN = 200
 _PACKAGE = "depthwise_conformance.reports"
 
 
-def write_page(folder: Path) -> Path:
+def write_page(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Writes `report.html` from the other files of a run folder; the same files give the same page.
 
-    Raises ValueError that names the folder and what is missing or malformed.
+    `runs` are what `run.json` is going to say, where it says something else yet. Raises ValueError that names the
+    folder and what is missing or malformed.
     """
-    view = read_view(folder)
+    view = read_view(folder, runs)
     script = _source("filter.js.jinja")
     text = _environment().get_template("report.html.jinja").render(view=view, script_hash=_hash(script), **_WORDS)
     path = folder / PAGE
-    path.write_text(text, encoding="utf-8", newline="\n")
+    place_text(path, text)
     return path
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from depthwise_conformance.reports.files import place_text
+
 SCHEMA = 1
 RUN = "run.json"
 
@@ -31,9 +33,9 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_runs(folder: Path, runs: Sequence[dict[str, Any]]) -> None:
-    """Writes the `run.json` of a merged folder."""
-    text = json.dumps({"schema": SCHEMA, "runs": list(runs)}, indent=2)
-    (folder / RUN).write_text(text + "\n", encoding="utf-8")
+    """Writes the `run.json` of a run, or of several that were merged."""
+    content = runs[0] if len(runs) == 1 else {"schema": SCHEMA, "runs": list(runs)}
+    place_text(folder / RUN, json.dumps(content, indent=2) + "\n")
 
 
 def _check(folder: Path, run: Any) -> None:

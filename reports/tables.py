@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import shutil
+import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import columns, decode, encode_row, storable
+from depthwise_conformance.reports.files import at_once, beside
+from depthwise_conformance.reports.folders import install, objection
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs, write_runs
 
@@ -34,6 +37,7 @@ _COLUMNS = columns(Record)
 SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in _COLUMNS.items()])
 # Few distinct values in many rows: read as categories. The others differ from row to row.
 CATEGORIES = ["target", "device", "versions", "check", "verdict", "dtype", "recipe"]
+Join = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 NOT_JUDGED = [Verdict.UNSUPPORTED.value, Verdict.BROKEN.value]
 
 
@@ -55,12 +59,10 @@ class RecordWriter:
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            text = stack.enter_context((self._folder / RESULTS_CSV).open("w", encoding="utf-8", newline=""))
-            self._csv = csv.writer(text)
+            self._csv = csv.writer(stack.enter_context(at_once(self._folder / RESULTS_CSV)))
             self._csv.writerow(_COLUMNS)
-            self._parquet = stack.enter_context(
-                pq.ParquetWriter(self._folder / RESULTS, SCHEMA, compression="zstd", use_dictionary=True)
-            )
+            file = stack.enter_context(at_once(self._folder / RESULTS, "wb"))
+            self._parquet = stack.enter_context(pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=True))
             self._files = stack.pop_all()
         self._open = True
         return self
@@ -145,7 +147,7 @@ def read_check(folder: Path, check: str, names: Sequence[str]) -> pd.DataFrame:
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
     """Writes `discrepancies.csv`, a column for every field; text is guarded against spreadsheets (see `cells`)."""
     names = columns(Discrepancy)
-    with (folder / DISCREPANCIES).open("w", encoding="utf-8", newline="") as text:
+    with beside(folder / DISCREPANCIES) as text:
         writer = csv.writer(text)
         writer.writerow(names)
         writer.writerows(encode_row(discrepancy, names) for discrepancy in discrepancies)
@@ -166,24 +168,30 @@ def read_discrepancies(folder: Path) -> list[Discrepancy]:
         raise ValueError(f"{folder}: {DISCREPANCIES} is malformed: {error}") from None
 
 
-def merge(folders: Sequence[Path], out: Path) -> None:
+def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
     """Joins run folders into one: results, discrepancies, cases, scripts, and `run.json` as a list of runs.
 
-    A discrepancy that several runs of one target found becomes one, its counts added. Raises ValueError that names
-    the folder and what is missing or malformed, before anything is written.
+    A discrepancy that several runs of one target found becomes one, its counts added. `join` makes of all the runs
+    those that `run.json` tells. Raises ValueError that names the folder and what is missing or malformed, or that
+    `out` is no run's folder, before anything is written; then all of it is made in private, and put there.
     """
     if out.resolve() in [folder.resolve() for folder in folders]:
         raise ValueError(f"{out}: is one of the folders to merge")
+    if why := objection(out):
+        raise ValueError(f"{out}: {why}")
     runs = [run for folder in folders for run in read_runs(folder)]
     found = [discrepancy for folder in folders for discrepancy in read_discrepancies(folder)]
     for folder in folders:
         _results(folder).close()
-    passed = _copy_results(folders, out)
-    write_discrepancies(out, _join(found, passed))
-    for folder in folders:
-        _copy_new(folder, out, "cases/*.json")
-        _copy_new(folder, out, "repro/*.py")
-    write_runs(out, runs)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch)
+        passed = _copy_results(folders, made)
+        write_discrepancies(made, _join(found, passed))
+        for folder in folders:
+            _copy_new(folder, made, "cases/*.json")
+            _copy_new(folder, made, "repro/*.py")
+        write_runs(made, join(runs))
+        install(made, out)
 
 
 def _table(rows: Sequence[Record]) -> Any:

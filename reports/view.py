@@ -146,9 +146,12 @@ class View:
         return f"{departing or 'None'} of {targets} {verb} from the documentation: {found} in {cases}."
 
 
-def read_view(folder: Path) -> View:
-    """Reads a run folder. Raises ValueError that names it and what is missing or malformed."""
-    runs = read_runs(folder)
+def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
+    """Reads a run folder, but for `runs` where they are given.
+
+    Raises ValueError that names it and what is missing or malformed.
+    """
+    runs = runs or read_runs(folder)
     entries = _entries(folder, read_discrepancies(folder))
     summary = summarise_folder(folder, by=(*Subject._fields, "check"))
     return View(

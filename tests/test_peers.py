@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from honest import Honest, ReversedSum
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
-from peers import benchdnn, tflite, trying  # noqa: E402
+from peers import benchdnn, kernelbench, tflite, trying  # noqa: E402
 from peers.calls import translated  # noqa: E402
 from peers.cases import OwnResult  # noqa: E402
 from peers.catalogue import FAULTS, HONEST_FAKES, SUITES  # noqa: E402
@@ -173,6 +174,17 @@ def test_a_kernel_that_is_compared_with_itself_can_be_wrong_unnoticed():
     outcome = examine(own, faults.MultiplierUsesFirstFilter)
     assert outcome.seen
     assert not outcome.caught
+
+
+@pytest.mark.parametrize(
+    "problem", [*kernelbench.PUBLISHED, *kernelbench.TODAY, kernelbench.SEPARABLE], ids=lambda p: f"{p.published}"
+)
+def test_sizes_that_are_cut_coincide_where_the_published_do_and_nowhere_else(problem):
+    pairs = list(itertools.combinations(range(4), 2))
+    assert [problem.cut[i] == problem.cut[j] for i, j in pairs] == [
+        problem.published[i] == problem.published[j] for i, j in pairs
+    ]
+    assert [size % 4 for size in problem.cut[2:]] == [size % 4 for size in problem.published[2:]]
 
 
 # The table

@@ -7,7 +7,7 @@ the input, those of weights and bias. Batches are two (`--mb=2`), whatever the f
 Shapes: the nine of MobileNet, the 45 regressions, and every 20th of the other files of set_conv_dw and of the two
 minibatch files, which are grids. float32 as in test_conv_depthwise, channels first; bfloat16 with channels first and
 last and float16 with channels last as in harness_conv_dw_*, on the nine and the 45. Cut are images of 112 and 56 in
-MobileNet, to half; in the regressions images of 202 and 266, to 50 and 66, and 128 channels, to 32; and in the last
+MobileNet, to half; in the regressions images of 202 and 266, to 50 and 66, and 128 channels, to 48; and in the last
 grid 512 and 1024 channels, to 128. The post-ops other than relu have no counterpart.
 """
 
@@ -141,10 +141,10 @@ def regressions() -> Iterator[Shape]:
     tails = (13, 20, 42, 55, 72, 111, 113, 127, 129, 130, 255, 257, 511, 1000)
     yield from (square(groups, 10, 3, 1, 1) for groups in tails)
     for kernel, stride, before in ((2, 2, 0), (2, 1, 1), (3, 1, 2), (3, 2, 1), (3, 1, 0)):
-        yield square(32, 56, kernel, stride, before)
+        yield square(48, 56, kernel, stride, before)
     for kernel, stride, before in ((4, 2, 3), (4, 1, 2), (4, 1, 1), (4, 2, 0)):
-        yield square(32, 56, kernel, stride, before)
-    yield from (square(32, 56, 4, 2, 1, 29), square(32, 56, 4, 2, 0, 32), square(56, 66, 3, 1, 0, 64))
+        yield square(48, 56, kernel, stride, before)
+    yield from (square(48, 56, 4, 2, 1, 29), square(48, 56, 4, 2, 0, 32), square(56, 66, 3, 1, 0, 64))
     yield square(113, 1, 3, 1, 1, 1)
 
 

@@ -156,6 +156,11 @@ class Tally:
                 self.exhibits.append(exhibit)
 
     @property
+    def judged(self) -> int:
+        """How many cases were judged: not those that are not claimed."""
+        return self.verdicts.total() - self.verdicts[Verdict.UNSUPPORTED]
+
+    @property
     def passing(self) -> int:
         """How many cases passed."""
         return self.verdicts[Verdict.PASS]

@@ -297,9 +297,10 @@ def judge_without_value(outcome: Outcome) -> Judgement:
         return Judgement(Verdict.REFUSED, signature=essence(text), detail=detail)
     if outcome.kind == "bad_return":
         return Judgement(Verdict.BAD_RETURN, signature=f"bad_return: {essence(text)}", detail=text)
-    verdict = Verdict.TIMED_OUT if outcome.kind == "timed_out" else Verdict.CRASHED
+    if outcome.kind == "timed_out":
+        return Judgement(Verdict.TIMED_OUT, signature=essence(text), detail=text)
     how = text.partition("; its last words")[0]  # which differ from one death to the next
-    return Judgement(verdict, signature=" ".join(how.split())[:200], detail=text)
+    return Judgement(Verdict.CRASHED, signature=" ".join(how.split())[:200], detail=text)
 
 
 def judge_unanswered(case: Case, outcome: Outcome) -> Judgement:

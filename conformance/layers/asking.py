@@ -14,7 +14,7 @@ from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.layers.judging import judge_layer, layer_requests
 from depthwise_conformance.layers.refusals import judge_refusal, refusal_request
 from depthwise_conformance.reference import Arithmetic
-from depthwise_conformance.workers.outcomes import Outcome
+from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.worker import Program, Worker
 
 BROKEN = '{"image_data_format": '  # not JSON
@@ -22,21 +22,31 @@ BROKEN = '{"image_data_format": '  # not JSON
 
 def judge_layers(
     worker: Worker, declared: Mapping[str, Arithmetic], cases: Sequence[WholeLayer]
-) -> list[tuple[WholeLayer, Judgement]]:
+) -> Iterator[tuple[WholeLayer, Judgement]]:
     """The cases, each with its judgement by what the target declares of a dtype. Raises WorkerBrokenError."""
-    found: list[tuple[WholeLayer, Judgement]] = []
     for home, group in itertools.groupby(cases, key=_home):
         some = list(group)
         answers = _answers(worker, home, [_program(case) for case in some])
-        found += [(case, _judge(declared, case, answer)) for case, answer in zip(some, answers, strict=True)]
-    return found
+        for case, answer in zip(some, answers, strict=True):
+            yield case, _judge(declared, case, answer)
 
 
-def _answers(worker: Worker, home: str, programs: Sequence[Program]) -> list[tuple[Outcome, ...]]:
-    if not home or not _is_claimed(worker, programs[0]):
-        return list(worker.run(programs))
+def _answers(worker: Worker, home: str, programs: Sequence[Program]) -> Iterator[tuple[Outcome, ...]]:
+    """The answers in turn; where a home of its own is needed, the target is asked first whether it has such layers.
+
+    A worker more is not started in vain, and a worker that this loses has answered the first program so.
+    """
+    if home:
+        ((*others, last),) = list(worker.run([programs[0]]))
+        if last.kind in ("unsupported", *LOST):
+            yield (*others, last)
+            programs = programs[1:]
+        home = "" if last.kind == "unsupported" else home
+    if not home:
+        yield from worker.run(programs)
+        return
     with _at_home(worker, home) as other:
-        return list(other.run(programs))
+        yield from other.run(programs)
 
 
 def _home(case: WholeLayer) -> str:
@@ -51,12 +61,6 @@ def _judge(declared: Mapping[str, Arithmetic], case: WholeLayer, outcomes: tuple
     if isinstance(case, Refusal):
         return judge_refusal(case, outcomes[0])
     return judge_layer(case, outcomes, declared)
-
-
-def _is_claimed(worker: Worker, program: Program) -> bool:
-    """Whether the target has such layers at all; a worker more is not started in vain."""
-    ((answer, *_),) = list(worker.run([program]))
-    return answer.kind != "unsupported"
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from depthwise_conformance.running.status import UNDONE
@@ -21,17 +24,49 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; its exit status (see `status`)."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser(given).parse_args(given)
+    """Runs a command; its exit status (see `status`).
+
+    Whatever goes wrong with the command itself is UNDONE; Python's own status for that would mean discrepancies.
+    """
     try:
-        return int(options.command(options))
+        status = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        return status
+    except SystemExit as ended:
+        if ended.code in (0, UNDONE):  # --help, and a misspelt option
+            raise
+        return UNDONE
+    except BrokenPipeError:
+        _discard_output()
+        return UNDONE
     except (UsageError, ValueError, OSError) as error:
-        print(f"depthwise-conformance: {error}", file=sys.stderr)
-        return UNDONE
+        _complain(str(error))
     except KeyboardInterrupt:
-        print("depthwise-conformance: interrupted", file=sys.stderr)
-        return UNDONE
+        _complain("interrupted")
+    except Exception:
+        _complain(f"an error of this tool:\n{traceback.format_exc()}")
+    return UNDONE
+
+
+def _run(given: list[str]) -> int:
+    """Runs a command. What follows `--` is for pytest, where the command passes it on."""
+    own, passed = given, list[str]()
+    if given[:1] == ["run"] and "--" in given:
+        own, passed = given[: given.index("--")], given[given.index("--") + 1 :]
+    options = _parser(own).parse_args(own)
+    options.passed = passed
+    return int(options.command(options))
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        print(f"depthwise-conformance: {text}", file=sys.stderr, flush=True)
+
+
+def _discard_output() -> None:
+    """Nobody reads it any more; Python would complain of that once more, when it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.running.agenda import planned
-from depthwise_conformance.running.plugin import REPORT, RUN
+from depthwise_conformance.running.plugin import HOME, REPORT, RUN, TROUBLE
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.summary import print_summary
 
@@ -17,8 +20,11 @@ from depthwise_conformance.running.summary import print_summary
 class RunConsole:
     """A pytest plugin that shows a run in place of pytest's own reporter: bars while it judges, what fails, a table."""
 
-    def __init__(self, run: ConformanceRun | None) -> None:
+    def __init__(self, run: ConformanceRun | None, home: Path) -> None:
+        self.report: Path | None = None
+        self.found = False  # any discrepancy
         self._run = run
+        self._home = home  # for what Hypothesis writes
         self._console = Console(stderr=True, markup=False, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=self._console, transient=True)
@@ -29,6 +35,11 @@ class RunConsole:
         if self._run is not None:
             config.stash[RUN] = self._run
         config.pluginmanager.unregister(name="terminalreporter")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tells a process of xdist the home of Hypothesis."""
+        node.workerinput[HOME] = str(self._home)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -70,10 +81,14 @@ class RunConsole:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Tells why the run was ended."""
         self._bars.stop()
-        self._console.print(f"depthwise-conformance: {excinfo.value or 'interrupted'}")
+        self._console.print(f"depthwise-conformance: {str(excinfo.value) or 'interrupted'}")
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """The table and the report's path, on standard output."""
         self._bars.stop()
+        if trouble := config.stash.get(TROUBLE, ""):
+            self._console.print(f"depthwise-conformance: {trouble}", soft_wrap=True)
         if REPORT in config.stash:
-            print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
+            self.report = config.stash[REPORT]
+            self.found = bool(read_discrepancies(self.report.parent))
+            print_summary(self.report.parent, Console(markup=False, highlight=False))

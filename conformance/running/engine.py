@@ -27,7 +27,7 @@ from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks,
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
 from depthwise_conformance.running.targets import Target
-from depthwise_conformance.workers.worker import WorkerBrokenError
+from depthwise_conformance.running.troubles import confined
 
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
@@ -95,12 +95,11 @@ class Engine:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
         hurried = self.stopped or self.options.fast or target.status != "judged"
         seconds = 0.0 if hurried else self.options.diagnosis_seconds
-        try:
-            found = self._diagnosis(target, pool, seconds).distinguish(tallies)
-        except WorkerBrokenError as error:
-            target.status, target.message = "broken", str(error)
-            found = self._diagnosis(target, (), 0.0).distinguish(tallies)
-        self.distinct[target.name] = found
+        with confined(target):
+            self.distinct[target.name] = self._diagnosis(target, pool, seconds).distinguish(tallies)
+        if target.name not in self.distinct:
+            with confined(target):
+                self.distinct[target.name] = self._diagnosis(target, (), 0.0).distinguish(tallies)
 
     def _diagnosis(self, target: Target, pool: Sequence[Case], seconds: float) -> Diagnosis:
         def afresh(case: Case, check: str) -> Examined:
@@ -146,11 +145,9 @@ class Engine:
             return
         with self._active:
             start = time.perf_counter()
-            try:
+            with confined(target):
                 for examined in self.examiner.examine_all(target, mine, checks):
                     self._note(target, examined, block)
-            except WorkerBrokenError as error:
-                target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
         self._give_up_if_hopeless(target)
@@ -164,16 +161,11 @@ class Engine:
             return
         others = [case for case in fixed_cases(target.claim) if not judge.is_related(case)]
         expectations = [expect(case) for case in others[:ON_ONE_CORE]]
-        try:
-            with self._active:
-                judgements = judge_cores(target, expectations)
-        except WorkerBrokenError as error:
-            target.status, target.message = "broken", str(error)
-            return
-        for expectation, judgement in zip(expectations, judgements, strict=True):
-            if judgement is not None:
-                self.tallies[target.name, check].add(expectation.case, judgement)
-                self._record(make_records(target, expectation.case, [(check, judgement)]))
+        with self._active, confined(target):
+            for expectation, judgement in zip(expectations, judge_cores(target, expectations), strict=True):
+                if judgement is not None:
+                    self.tallies[target.name, check].add(expectation.case, judgement)
+                    self._record(make_records(target, expectation.case, [(check, judgement)]))
 
     def _evaluate_layers(
         self, cases: Sequence[WholeLayer], selected: Mapping[str, Collection[str]], target: Target
@@ -184,14 +176,14 @@ class Engine:
             return
         with self._active:
             start = time.perf_counter()
-            try:
-                for case, judgement in judge_layers(target.worker, target.declared, mine):
-                    if not (
-                        judgement.verdict.is_discrepancy and is_told_by_operation(target, case, selected[target.name])
-                    ):
+            tallies = {check: self.tallies[target.name, check] for check in checks}
+            judged: list[tuple[WholeLayer, Judgement]] = []
+            with confined(target):
+                judged.extend(judge_layers(target.worker, target.declared, mine))
+            with confined(target):
+                for case, judgement in judged:
+                    if not (judgement.verdict.is_discrepancy and is_told_by_operation(target, case, tallies)):
                         self._note_layer(target, case, judgement)
-            except WorkerBrokenError as error:
-                target.status, target.message = "broken", str(error)
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
         self._give_up_if_hopeless(target)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
 from depthwise_conformance.casebook.claims import Claim
+from depthwise_conformance.diagnosis.distinct import VALUES
 from depthwise_conformance.judging import checks as judge
-from depthwise_conformance.judging.tally import Examined, Found
-from depthwise_conformance.judging.values import Expectation, Judgement, expect
+from depthwise_conformance.judging.repeating import Step, expected
+from depthwise_conformance.judging.tally import Examined, Found, Key, Tally
+from depthwise_conformance.judging.values import Expectation, Judgement, expect, judge_unanswered
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.rehearsal import operation_case
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import Message
+from depthwise_conformance.workers.worker import WorkerBrokenError
 
 # What a check is judged beside when it is judged alone: its verdict depends on it.
 NEEDS = {
@@ -38,11 +42,12 @@ class Examiner:
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
         if not isinstance(case, Case):
-            return judge_layers(target.worker, target.declared, [case])[0][1] if check == case.check else None
+            found = judge_layers(target.worker, target.declared, [case]) if check == case.check else ()
+            return next((judgement for _, judgement in found), None)
         judgement = self.examine(target, case, check).judgement(check)
         if check != judge.METAMORPHIC_CHECK or (judgement is not None and judgement.verdict.is_discrepancy):
             return judgement
-        return judge_cores(target, [expect(case)])[0] or judgement
+        return next(judge_cores(target, [expect(case)])) or judgement
 
     def examine(self, target: Target, case: Case, check: str) -> Examined:
         """One check on one case, alone and thoroughly, with what came back."""
@@ -57,46 +62,54 @@ class Examiner:
         """The cases in turn, each with what came back. Raises WorkerBrokenError."""
         mine = [target.expects(expectation) for expectation in expectations]
         for examined in _examine(target, mine, checks, thorough):
-            yield replace(examined, found=self._confirm(target, examined.expectation, examined.found))
+            found = self._confirm(target, examined.expectation, examined.found, {*self._checks, *checks})
+            yield replace(examined, found=found)
 
-    def _confirm(self, target: Target, expectation: Expectation, found: Found) -> Found:
+    def _confirm(self, target: Target, expectation: Expectation, found: Found, checks: Collection[str]) -> Found:
         """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.
 
-        A result that is wrong there too is no matter of memory, and `output` tells it; a crash that does not
-        happen there is told as one whose cause may be an earlier call.
+        A result that is wrong there too is no matter of memory, and `output` tells it; none at all is told; a crash
+        that does not happen there is told as one whose cause may be an earlier call. What such a worker cannot be
+        asked, since it does not start, is told as it was found.
         """
         confirmed = []
         for check, judgement in found:
-            if judgement.verdict is Verdict.CRASHED and not self._crashes_alone(target, expectation):
+            if judgement.verdict is Verdict.CRASHED and not self._crashes_alone(target, expectation, checks):
                 judgement = replace(judgement, signature=NOT_ALONE, detail=f"{NOT_ALONE}\n{judgement.detail}")
             step = judge.fresh_request(expectation, judgement) if check == "purity" else None
             if step is not None and (target.name, judgement.signature) not in self._confirmed:
-                ((outcome,),) = _ask_fresh(target, step.request)
-                if judge.is_right(step, outcome):
-                    self._confirmed.add((target.name, judgement.signature))
-                else:
-                    judgement = Judgement(Verdict.PASS)
+                judgement = self._remembers(target, judgement, step)
             confirmed.append((check, judgement))
         return confirmed
 
-    def _crashes_alone(self, target: Target, expectation: Expectation) -> bool:
-        if target.worker.aborted:
-            return True
-        steps = judge.plan(expectation, self._checks, thorough=True, claim=target.claim)
-        (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
-        return outcomes[-1].kind in LOST
+    def _remembers(self, target: Target, suspicion: Judgement, step: Step) -> Judgement:
+        with suppress(WorkerBrokenError):
+            ((outcome,),) = _ask_fresh(target, step.request)
+            if outcome.kind != "value":
+                return judge_unanswered(expected(step).case, outcome)
+            if not judge.is_right(step, outcome):
+                return Judgement(Verdict.PASS)
+            self._confirmed.add((target.name, suspicion.signature))
+        return suspicion
+
+    def _crashes_alone(self, target: Target, expectation: Expectation, checks: Collection[str]) -> bool:
+        steps = judge.plan(expectation, checks, thorough=True, claim=target.claim)
+        with suppress(WorkerBrokenError):
+            (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
+            return outcomes[-1].kind in LOST
+        return True
 
 
-def judge_cores(target: Target, expectations: Sequence[Expectation]) -> list[Judgement | None]:
-    """Whether one core gives what all of them give; None where the judgement is not possible."""
+def judge_cores(target: Target, expectations: Sequence[Expectation]) -> Iterator[Judgement | None]:
+    """In turn, whether one core gives what all of them give; None where none is claimed. Raises WorkerBrokenError."""
     mine = [target.expects(expectation) for expectation in expectations]
     requests = [(judge.forward_request(expectation),) for expectation in mine]
     alone = target.worker.another(cores=1)
     try:
-        pairs = list(zip(mine, target.worker.run(requests), alone.run(requests), strict=True))
+        for expectation, (many,), (one,) in zip(mine, target.worker.run(requests), alone.run(requests), strict=True):
+            yield judge.judge_threads(expectation, many, one)
     finally:
         alone.close()
-    return [judge.judge_threads(expectation, many, one) for expectation, (many,), (one,) in pairs]
 
 
 def is_layer_claimed(claim: Claim, case: WholeLayer) -> bool:
@@ -104,14 +117,24 @@ def is_layer_claimed(claim: Claim, case: WholeLayer) -> bool:
     return not claim.text or not isinstance(case, LayerCase) or claim.covers(operation_case(case))
 
 
-def is_told_by_operation(target: Target, case: WholeLayer, checks: Collection[str]) -> bool:
-    """Whether a layer fails because its operation does, which those of the operation's own checks tell."""
-    telling = [check for check in OPERATION_CHECKS if check in checks]
+def is_told_by_operation(target: Target, case: WholeLayer, tallies: Mapping[str, Tally]) -> bool:
+    """Whether a layer fails because its operation does, as cases of the operation's own checks have told already."""
+    telling = [check for check in OPERATION_CHECKS if check in tallies and tallies[check].groups]
     if not isinstance(case, LayerCase) or not telling:
         return False
     expectation = target.expects(expect(operation_case(case)))
-    (examined,) = _examine(target, [expectation], telling)
-    return any(judgement.verdict.is_discrepancy for _, judgement in examined.found)
+    try:
+        (examined,) = _examine(target, [expectation], telling)
+    except WorkerBrokenError:
+        return False
+    return any(_is_told(one, tallies[check]) for check, one in examined.found)
+
+
+def _is_told(judgement: Judgement, tally: Tally) -> bool:
+    """Whether a check has told of such a failure before: of a wrong result, or of none for the same reason."""
+    if judgement.verdict in VALUES:
+        return any(key.verdict in VALUES for key in tally.groups)
+    return Key(judgement.verdict, judgement.signature) in tally.groups
 
 
 def _examine(

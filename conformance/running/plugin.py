@@ -7,7 +7,8 @@ collected.
 from __future__ import annotations
 
 import importlib.util
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,15 @@ from depthwise_conformance.running.options import OPTIONS, read_options
 
 if TYPE_CHECKING:
     from depthwise_conformance.running.run import ConformanceRun
+    from depthwise_conformance.running.shards import Shards
 
 SUITE = Path(__file__).parents[1] / "suite"
 ASKED_FOR = pytest.StashKey[bool]()
 RUN = pytest.StashKey["ConformanceRun"]()
+SHARDS: pytest.StashKey[Shards] = pytest.StashKey()
 REPORT = pytest.StashKey[Path]()
+TROUBLE = pytest.StashKey[str]()
+SCRATCH, HOME = "depthwise_conformance_scratch", "depthwise_conformance_home"  # what a process of xdist is told
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -36,18 +41,52 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Lets the suite's asserts explain themselves; with xdist, readies the folder."""
+    """Lets the suite's asserts explain themselves; with xdist, makes a private folder for what the processes write."""
     pytest.register_assert_rewrite("depthwise_conformance.suite")
     if _is_controller(config):
-        from depthwise_conformance.running.folder import check_folder, clear_folder
+        from depthwise_conformance.running.folder import check_folder
+        from depthwise_conformance.running.shards import Shards
         from depthwise_conformance.running.usage import UsageError
 
         try:
             check_folder(_out(config))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
-        clear_folder(_out(config))
-        shutil.rmtree(_shards(config), ignore_errors=True)
+        config.stash[SHARDS] = Shards(_out(config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes the private folder."""
+    if SHARDS in config.stash:
+        config.stash[SHARDS].remove()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a process of xdist where to write."""
+    if SHARDS in node.config.stash:
+        node.workerinput[SCRATCH] = str(node.config.stash[SHARDS].scratch)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Notes which targets are to be judged."""
+    if SHARDS in node.config.stash:
+        node.config.stash[SHARDS].expect(ids)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Heeds every Ctrl-C while cases are drawn, be it only to count them."""
+    with _heeded(session.config):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Heeds every Ctrl-C."""
+    with _heeded(session.config):
+        return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,7 +98,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByTarget(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.rpartition("-")[0]
+            from depthwise_conformance.running.shards import scope
+
+            return scope(nodeid)
 
     return ByTarget(config, log)
 
@@ -95,18 +136,21 @@ def conformance_run(pytestconfig: pytest.Config) -> ConformanceRun:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Writes the run folder; a run that could not be done in full ends with exit status 2."""
     config = session.config
-    run = config.stash.get(RUN, None)
-    if run is not None:
-        config.stash[REPORT] = run.close()
-        undone = run.failed or bool(run.thin) or any(target.status != "judged" for target in run.targets)
-    else:
-        undone = _is_controller(config) and _merge_shards(config)
-    if undone and not config.option.collectonly:
+    ended = config.stash.get(RUN, None) or config.stash.get(SHARDS, None)
+    if ended is None:
+        return
+    if (report := ended.close()) is not None:
+        config.stash[REPORT] = report
+    config.stash[TROUBLE] = ended.trouble
+    if ended.undone and not config.option.collectonly:
         session.exitstatus = 2
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table of targets by checks, and where the report is."""
+    if trouble := config.stash.get(TROUBLE, ""):
+        terminalreporter.section("conformance")
+        terminalreporter.write_line(trouble)
     if REPORT in config.stash:
         from rich.console import Console
 
@@ -123,8 +167,12 @@ def _run(config: pytest.Config) -> ConformanceRun:
 
         given = {name: config.getoption(name, settings.get("default")) for name, settings in OPTIONS.items()}
         out, merged = _out(config), None
-        if _is_xdist_worker(config):
-            out, merged = _shards(config) / config.workerinput["workerid"], out  # type: ignore[attr-defined]
+        if home := _workerinput(config).get(HOME):
+            from hypothesis.configuration import set_hypothesis_home_dir
+
+            set_hypothesis_home_dir(home)  # it would make a folder of its own where the user is
+        if scratch := _workerinput(config).get(SCRATCH):
+            out, merged = Path(scratch) / _workerinput(config)["workerid"], out
         try:
             config.stash[RUN] = ConformanceRun(read_options(given, out, merged))
         except UsageError as error:
@@ -140,35 +188,29 @@ def _is_suite(argument: str) -> bool:
     return path.exists() and path.resolve().is_relative_to(SUITE.resolve())
 
 
-def _is_xdist_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
+@contextmanager
+def _heeded(config: pytest.Config) -> Iterator[None]:
+    """While Ctrl-C is heeded, where the suite is asked for."""
+    if ASKED_FOR not in config.stash:
+        yield
+        return
+    from depthwise_conformance.running import interrupts
+
+    with interrupts.heeded():
+        yield
+
+
+def _workerinput(config: pytest.Config) -> dict[str, str]:
+    """What a process of xdist was told; nothing, in any other process."""
+    return getattr(config, "workerinput", {})
 
 
 def _is_controller(config: pytest.Config) -> bool:
     """Whether this process has others run the suite."""
-    distributes = bool(getattr(config.option, "numprocesses", None))
-    return ASKED_FOR in config.stash and distributes and not _is_xdist_worker(config)
+    option = config.option
+    distributes = getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no"
+    return ASKED_FOR in config.stash and bool(distributes) and not _workerinput(config) and not option.collectonly
 
 
 def _out(config: pytest.Config) -> Path:
     return Path(config.getoption("--out", OPTIONS["--out"]["default"])).absolute()
-
-
-def _shards(config: pytest.Config) -> Path:
-    out = _out(config)
-    return out.with_name(out.name + ".shards")
-
-
-def _merge_shards(config: pytest.Config) -> bool:
-    """Makes the run's folder of those of the processes; whether the run could not be done in full."""
-    from depthwise_conformance.reports.page import write_page
-    from depthwise_conformance.reports.runs import read_runs
-    from depthwise_conformance.reports.tables import merge
-
-    folders = sorted(_shards(config).glob("gw*"))
-    if not folders:
-        return False
-    merge(folders, _out(config))
-    shutil.rmtree(_shards(config))
-    config.stash[REPORT] = write_page(_out(config))
-    return any(target["status"] != "judged" for run in read_runs(_out(config)) for target in run["targets"])

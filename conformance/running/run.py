@@ -6,18 +6,22 @@ import datetime
 import json
 import shlex
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.values import Judgement
+from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
-from depthwise_conformance.reports.runs import RUN
+from depthwise_conformance.reports.runs import write_runs
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
@@ -28,20 +32,20 @@ from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
+from depthwise_conformance.running.troubles import (
+    LostTargetError,
+    NothingJudged,
+    RunFailedError,
+    confined,
+    nothing_judged,
+    tell_lost,
+)
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.inside import Inside
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker
 
 Progress = Callable[[Target, int], None]
-
-
-class BrokenTargetError(Exception):
-    """A target could not run: the environment's fault."""
-
-
-class NothingJudged(Exception):
-    """A target claims no case of a check; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,11 @@ class ConformanceRun:
         self.progress: Progress = lambda target, done: None
         self.announce: Callable[[str], None] = lambda text: None
         self.failed = False
+        self.trouble = ""  # in words, where the folder could not be written in full
+        self._begun = False
+        self._asked: set[str] = set()
         self._evaluated: set[str] = set()
+        self._lost: set[str] = set()
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
         self._started = time.time()
         check_folder(options.out)
@@ -117,33 +125,48 @@ class ConformanceRun:
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
         self.engine.announce_first = self._announce_first
-        clear_folder(options.out)
-        self._write_description()  # from now on this is a run's folder, whatever ends the run
-        self._writer.__enter__()
 
     def _announce_first(self, target: Target, case: AnyCase, check: str, judgement: Judgement) -> None:
         self.announce(tell_first(target.name, case, check, judgement))
 
     def verify(self, target_name: str, check: str) -> list[Discrepancy]:
-        """The distinct discrepancies of a target and check, shrunk. Raises NothingJudged, BrokenTargetError."""
-        with interrupts.heeded():
-            return self._verify(target_name, check)
+        """The distinct discrepancies of a target and check, shrunk.
+
+        Raises NothingJudged, LostTargetError, RunFailedError; anything else is an error of this tool, told by itself.
+        """
+        try:
+            with interrupts.heeded():
+                return self._verify(target_name, check)
+        except (NothingJudged, LostTargetError, RunFailedError):
+            raise
+        except OSError as error:
+            self.failed = True
+            raise RunFailedError(f"the run could not go on: {error}") from error
+        except Exception:
+            self.failed = True
+            raise
 
     def _verify(self, target_name: str, check: str) -> list[Discrepancy]:
         target = next(t for t in self.targets if t.name == target_name)
+        self._asked.add(target_name)
         if target_name not in self._evaluated:
             alone = {target_name: self.selected[target_name]}
             self._evaluate(self.selected if self.options.merged is None else alone)
-        tally = self.engine.tallies[target_name, check]
+        tallies = {name: self.engine.tallies[target_name, name] for name in self.selected[target_name]}
         distinct = self.engine.distinct.get(target_name, [])
         found = [self._tell_once(target, one) for one in distinct if check in one.checks]
-        if target.status == "broken":
-            raise BrokenTargetError(
-                f"{target.name} could not run, which says nothing of the framework:\n{target.message}"
-            )
-        if tally.reasons and tally.verdicts.total() == tally.reasons.total():
-            raise NothingJudged("unsupported: " + "; ".join(tally.reasons))
+        if target.status != "judged" and not found:
+            raise LostTargetError(self._tell_lost(target, tallies[check].judged))
+        if why := nothing_judged(check, tallies, self.engine.stopped):
+            raise NothingJudged(why)
         return found
+
+    def _tell_lost(self, target: Target, cases: int) -> str:
+        """In full the first time."""
+        if target.name in self._lost:
+            return f"{target.name}, {target.status}: see the first of its checks. This one has judged {cases} cases."
+        self._lost.add(target.name)
+        return tell_lost(target, cases)
 
     @property
     def thin(self) -> list[str]:
@@ -153,24 +176,62 @@ class ConformanceRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every selected check judged every case on every target."""
-        judged = all(target.status == "judged" for target in self.targets)
-        ended = not self.failed and not self.engine.stopped and set(self.selected) <= self._evaluated
-        return judged and ended and not self.thin
+        """Whether every selected check judged every case on every target (of one process of several, on its own)."""
+        ended = bool(self._mine) and self._mine <= self._evaluated and not self.engine.stopped
+        return ended and not self.undone
 
-    def close(self) -> Path:
-        """Ends the workers and writes the folder; the report's path."""
+    @property
+    def undone(self) -> bool:
+        """Whether anything that was begun could not be done in full."""
+        lost = any(target.status != "judged" for target in self.targets if target.name in self._mine)
+        return self.failed or (self._begun and lost) or bool(self.thin)
+
+    @property
+    def _mine(self) -> set[str]:
+        """The targets that this process judges."""
+        return self._asked if self.options.merged else set(self.selected)
+
+    def close(self) -> Path | None:
+        """Ends the workers and, if anything was judged, writes the folder: the report's path."""
         for target in self.targets:
             target.worker.close()
+        if not self._begun:
+            return None
+        try:
+            return self._complete()
+        except Exception as error:
+            self.failed = True
+            self.trouble = f"the folder could not be written in full: {error}"
+            if not isinstance(error, OSError):
+                self.trouble += f"\nThis is an error of this tool:\n{traceback.format_exc()}"
+            with suppress(OSError):
+                write_runs(self.options.out, [self._description()])
+            return None
+
+    def _begin(self) -> None:
+        """Takes the place of an earlier run: from now on this is a run's folder, whatever ends the run."""
+        out = self.options.out
+        out.mkdir(parents=True, exist_ok=True)
+        write_runs(out, [self._description()])
+        self._writer.__enter__()
+        self._begun = True
+        clear_folder(out)
+
+    def _complete(self) -> Path:
+        """Writes what is known at the end; last of all, that it is complete."""
         self._writer.__exit__(None, None, None)
         write_discrepancies(self.options.out, self.discrepancies)
-        self._write_description()
-        return write_page(self.options.out)
+        told = self._description()
+        page = write_page(self.options.out, [told])
+        write_runs(self.options.out, [told])
+        return page
 
     def _evaluate(self, selected: Mapping[str, Collection[str]]) -> None:
         if self.failed:
-            raise RuntimeError("the run failed before; see the first error")
+            raise RunFailedError("the run failed before; see the first error")
         self.failed = True  # unless it comes to its end
+        if not self._begun:
+            self._begin()
         targets = [target for target in self.targets if target.name in selected]
         self.engine.evaluate(targets, selected)
         if any(tally.groups for tally in self.engine.tallies.values()):
@@ -184,11 +245,13 @@ class ConformanceRun:
     def _tell_once(self, target: Target, one: Distinct) -> Discrepancy:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
         if id(one) not in self._told:
-            smallest = self._shrinker.shrink(target, one)
+            smallest = one.group.smallest
+            with confined(target):
+                smallest = self._shrinker.shrink(target, one)
             if isinstance(smallest.case, Case) and not one.holds(smallest.case):
                 one.withdraw_condition()
             path = self.options.out / "cases" / f"{smallest.case.id}.json"
-            path.write_text(json.dumps(smallest.case.to_json(), indent=2) + "\n")
+            place_text(path, json.dumps(smallest.case.to_json(), indent=2) + "\n")
             passing = self.engine.tallies[target.name, one.check].passing
             told = make_discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))
             self._told[id(one)] = told
@@ -210,9 +273,9 @@ class ConformanceRun:
                 target.worker.close()
             raise UsageError(f"targets {', '.join(doubled)} were asked for twice; give each adapter a name of its own")
 
-    def _write_description(self) -> None:
+    def _description(self) -> dict[str, Any]:
         o = self.options
-        content = {
+        return {
             "schema": 1,
             "tool": version("depthwise-conformance"),
             "started": datetime.datetime.fromtimestamp(self._started, datetime.UTC).isoformat(timespec="seconds"),
@@ -226,6 +289,7 @@ class ConformanceRun:
             "fast": o.fast,
             "thin": self.thin,
             "complete": self.complete,
+            "stopped": self.engine.stopped,
             "machine": describe_machine(),
             "options": {
                 "targets": o.targets,
@@ -234,6 +298,5 @@ class ConformanceRun:
                 "device": o.device,
                 "timeout": o.timeout,
             },
-            "targets": [describe_target(target, o.strength) for target in self.targets],
+            "targets": [describe_target(target, o.strength) for target in self.targets if target.name in self._mine],
         }
-        (o.out / RUN).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -67,7 +67,7 @@ def _simplify_layer(target: Target, failure: Failure) -> Failure:
         others = [case for case in plainer(failure.case) if case.id not in tried]
         tried |= {case.id for case in others}
         try:
-            judged = judge_layers(target.worker, target.declared, others)
+            judged = list(judge_layers(target.worker, target.declared, others))
         except WorkerBrokenError as error:
             target.status, target.message = "broken", str(error)
             break

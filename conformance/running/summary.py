@@ -22,6 +22,10 @@ def print_summary(folder: Path, console: Console) -> None:
         for target in run["targets"]:
             if target["status"] != "judged":
                 console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
+        if run.get("stopped"):
+            console.print("Stopped at the first discrepancy: what was not reached is not known.")
+        elif not run.get("complete"):
+            console.print("The run is incomplete: what it did not reach is not known.", style="red bold")
         for told in run.get("thin", []):
             console.print(told, style="red bold", soft_wrap=True)
     distinct = len(read_discrepancies(folder))

@@ -31,13 +31,14 @@ class Inside(Worker):
     def run(self, programs: Iterable[Program]) -> Iterator[tuple[Outcome, ...]]:
         """The outcomes of each program in turn."""
         for program in programs:
+            self._check_aborted()
             if self._server is None:
                 self.start()
             assert self._server is not None
             yield tuple(read_outcome(request, self._server.answer(_own(request))) for request in program)
 
     def abort(self) -> None:
-        """Nothing: what is computed in this process ends with it."""
+        """Nothing more is asked: what is computed in this process ends with it."""
         self.aborted = True
 
     def close(self) -> None:

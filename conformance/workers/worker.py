@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import itertools
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,10 @@ WINDOW = 24  # requests under way, so that the worker never waits for the parent
 
 class WorkerBrokenError(Exception):
     """The worker could not start: the environment's fault, with what it said."""
+
+
+class WorkerAbortedError(Exception):
+    """The worker was ended from here, for good: what is unanswered says nothing of the target."""
 
 
 Program = tuple[Message, ...]
@@ -41,17 +46,20 @@ class Worker:
         self.losses = 0
         self.lost_seconds = 0.0
         self.aborted = False
+        self._others: weakref.WeakSet[Worker] = weakref.WeakSet()
 
     def start(self) -> Mapping[str, Any]:
         """Starts the process; what it says of itself. Raises WorkerBrokenError."""
         self.close()
         try:
             self._process = Process(self.launch)
+            self._check_aborted()  # it may have been, before there was a process to kill
             hello = {"type": "start", "protocol": VERSION, "adapter": self.launch.adapter}
             hello |= {"device": self.launch.device, "mode": self.launch.mode, "cores": self.launch.cores}
             self._process.send(Message(hello))
             reply = self._process.receive(START_SECONDS).header
         except (OSError, WorkerLostError) as error:
+            self._check_aborted()
             self.close()
             raise WorkerBrokenError(str(error)) from error
         if reply["type"] != "started":
@@ -97,12 +105,12 @@ class Worker:
                 outcomes.append(read_outcome(request, self._live().receive(self._limit)))
                 self._limit = self.timeout
         except WorkerLostError as loss:
+            self._check_aborted()
             outcomes.append(Outcome("timed_out" if loss.timed_out else "crashed", str(loss)))
         return tuple(outcomes)
 
     def _live(self) -> Process:
-        if self.aborted:
-            raise WorkerBrokenError("the run was ended")
+        self._check_aborted()
         if self._process is None:
             start = time.monotonic()
             self.start()
@@ -112,13 +120,23 @@ class Worker:
 
     def another(self, **changes: Any) -> Worker:
         """A worker of the same kind that was asked nothing yet, with some of the launch changed; `close` it."""
-        return type(self)(replace(self.launch, **changes), self.timeout)
+        other = type(self)(replace(self.launch, **changes), self.timeout)
+        self._others.add(other)
+        other.aborted = self.aborted
+        return other
 
     def abort(self) -> None:
-        """Kills the process, for good, while another thread may be waiting for its answer."""
+        """Kills the process, for good, and those of others made of it; another thread may be waiting for its answer."""
         self.aborted = True
+        for other in list(self._others):
+            other.abort()
         if (process := self._process) is not None:
             process.kill()
+
+    def _check_aborted(self) -> None:
+        if self.aborted:
+            self.close()
+            raise WorkerAbortedError("the run was ended")
 
     def close(self) -> None:
         """Ends the process, if there is one."""

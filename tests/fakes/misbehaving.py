@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 import numpy as np
 
@@ -170,6 +171,18 @@ class AlwaysRaises(Quiet):
 class AlwaysHangs(Quiet):
     def forward(self, config, x, kernel, bias):
         time.sleep(1000)
+
+
+class RaisesLater(Quiet):
+    """Answers three cases, wrongly, and no more."""
+
+    shapes: ClassVar[set[tuple[int, ...]]] = set()
+
+    def forward(self, config, x, kernel, bias):
+        self.shapes.add((*x.shape, *kernel.shape))
+        if len(self.shapes) > 3:
+            raise OSError("out of order")
+        return np.zeros(1, x.dtype)
 
 
 class Recurses(Quiet):

@@ -173,3 +173,15 @@ def test_gradients_that_no_selected_check_judges_are_not_asked_for():
     assert plan(expectation, ("gradient_bias",), thorough=True) == ()
     roles = [step.role for step in plan(expectation, ("gradient_bias", "determinism", "purity"), thorough=True)]
     assert not any("gradients" in role for role in roles)
+
+
+def test_a_time_limit_has_one_signature_however_long_it_is():
+    """The first call of a worker has more time than others."""
+    told = {
+        one.signature
+        for seconds in (80, 20)
+        for one in found(
+            lambda step, s=seconds: Outcome("timed_out", f"no answer within {s} s"), ON_CASES, expect(case())
+        ).values()
+    }
+    assert told == {"no answer within # s"}

@@ -7,11 +7,13 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from depthwise_conformance.reports.files import place_copy
 from depthwise_conformance.running import plugin
 from depthwise_conformance.running.display import RunConsole
 from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
@@ -28,29 +30,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-x", "--exitfirst", action="store_true", help="stop at the first failure, smallest cases first"
     )
     parser.add_argument("--watch", action="store_true", help="run again whenever the files of the adapters change")
-    parser.add_argument("pytest", nargs="*", metavar="-- PYTEST", help="what follows -- goes to pytest (-k, -x, -n)")
+    parser.add_argument("stray", nargs="*", metavar="-- PYTEST", help="what follows -- goes to pytest (-k, -x, -n)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the suite."""
+    """Runs the suite. Raises UsageError."""
+    if options.stray:
+        told = f"{options.stray[0]!r}: to judge an adapter, use --adapter FILE:CLASS"
+        raise UsageError(f"{told}; what is meant for pytest goes after --")
     if options.watch:
         return _watch(options)
     given = {name: getattr(options, attribute(name)) for name in OPTIONS}
-    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.pytest)
+    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.passed)
     judged = None if distributed else ConformanceRun(read_options(given, options.out))
     folder = str(plugin.SUITE)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
-    arguments += ["--capture=no", f"--junitxml={options.out / 'junit.xml'}"]
+    arguments += ["--capture=no"]
     for name, value in given.items():
         given_as = [name] if value is True else [] if value in (None, False) else None
         values = value if isinstance(value, list) else [value]
         arguments += [f"{name}={one}" for one in values] if given_as is None else given_as
     with tempfile.TemporaryDirectory() as scratch:
         set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
-        status = pytest.main(
-            [*arguments, *(["-x"] if options.exitfirst else []), *options.pytest], plugins=[RunConsole(judged)]
-        )
-    return int(status) if status in (0, FAILED) else UNDONE
+        console = RunConsole(judged, Path(scratch))
+        junit = Path(scratch, "junit.xml")  # there is no run to put it beside yet, and may never be
+        arguments += [f"--junitxml={junit}", *(["-x"] if options.exitfirst else []), *options.passed]
+        status = _session(arguments, console, judged)
+        if console.report is not None and junit.is_file():
+            place_copy(junit, console.report.with_name(junit.name))
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise UsageError("nothing was selected, so nothing was judged, and no folder written")
+    if status == FAILED and not console.found:
+        return UNDONE  # of an error, no target's fault
+    return status if status in (0, FAILED) else UNDONE
+
+
+def _session(arguments: Sequence[str], console: RunConsole, judged: ConformanceRun | None) -> int:
+    """Pytest's exit status."""
+    try:
+        return int(pytest.main([*arguments], plugins=[console]))
+    finally:
+        for target in judged.targets if judged else ():
+            target.worker.close()
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -90,3 +90,36 @@ class EatsMemory(Fault):
             for block in hoard:
                 block[::4096] = 1
         return super().forward(config, x, kernel, bias)
+
+
+def on_one_core() -> bool:
+    """Whether the process may use one core alone."""
+    return len(os.sched_getaffinity(0)) == 1
+
+
+def has_gaps(kernel: Array) -> bool:
+    """Whether every second row of a kernel is zero and the others are not: what a dilation is unfolded to."""
+    rows = np.abs(kernel.astype(np.float64)).sum(axis=(1, 2, 3))
+    return len(rows) > 2 and not rows[1::2].any() and bool(rows[::2].all())
+
+
+class AbortsOnOneCore(Fault):
+    """Where the process may use one core alone: abort()."""
+
+    check = "metamorphic"
+
+    def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
+        if on_one_core():
+            os.abort()
+        return super().forward(config, x, kernel, bias)
+
+
+class AbortsOnKernelsWithGaps(Fault):
+    """Kernels of which every second row is zero, as those of related calls alone are: abort()."""
+
+    check = "metamorphic"
+
+    def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
+        if has_gaps(kernel):
+            os.abort()
+        return super().forward(config, x, kernel, bias)

@@ -1,0 +1,76 @@
+"""A run's folder: whose it is, and how files come into it. Nothing is erased before something takes its place.
+
+A folder is a run's when it holds our `run.json`, in a file of its own; in any other, nothing is touched. What is put
+there was made in private before, and whatever fails meanwhile leaves what was there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from depthwise_conformance.reports.files import place_copy, unfinished
+from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
+
+FILES = ("results.parquet", "results.csv", "discrepancies.csv", "report.html", "junit.xml")
+PARTS = {"cases": ".json", "repro": ".py"}  # the folders in it, and how their files are called: an id, and this
+MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself
+_ID = re.compile(r"[0-9a-f]{8}([0-9a-f]{8})?", re.ASCII)
+
+
+def objection(out: Path) -> str:
+    """Why results may not be written to `out`; "" where it is a run's folder, empty, or can be made."""
+    try:
+        if not out.exists() and not out.is_symlink():
+            above = next(folder for folder in out.absolute().parents if folder.exists())
+            return "" if above.is_dir() and os.access(above, os.W_OK | os.X_OK) else f"{above} takes no new folder"
+        names = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        return f"cannot be made a folder ({error.strerror})"
+    if names and not is_run_folder(out):
+        return f"holds {names[0]!r} but no run; accepted are a run's and a new folder"
+    for part in PARTS:
+        if (out / part).is_symlink() or ((out / part).exists() and not (out / part).is_dir()):
+            return f"its {part!r} is not a folder of its own; accepted are a run's and a new folder"
+    return "" if os.access(out, os.W_OK | os.X_OK) else "cannot be written to"
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder holds a run of ours, or several that were merged."""
+    marker = folder / RUN
+    if marker.is_symlink() or not marker.is_file():
+        return False
+    with suppress(ValueError, OSError):
+        return all(mark in run for run in read_runs(folder) for mark in MARKS)
+    return False
+
+
+def clear(out: Path, kept: frozenset[str] = frozenset()) -> None:
+    """Removes what an earlier run wrote, but for files that are `kept`, by their paths in the folder."""
+    ours = [out / name for name in FILES] + [left for name in (*FILES, RUN) for left in unfinished(out / name)]
+    for part, suffix in PARTS.items():
+        found = (out / part).glob(f"*{suffix}") if not (out / part).is_symlink() else ()
+        ours += [path for path in found if _ID.fullmatch(path.stem)]
+    for path in ours:
+        if str(path.relative_to(out)) not in kept:
+            path.unlink(missing_ok=True)
+
+
+def install(made: Path, out: Path) -> None:
+    """Puts the files of a folder that was made in private in the place of an earlier run's, `run.json` last.
+
+    Raises ValueError unless `out` is a run's folder, empty, or can be made.
+    """
+    if why := objection(out):
+        raise ValueError(f"{out}: {why}")
+    out.mkdir(parents=True, exist_ok=True)
+    if is_run_folder(out):  # of two runs, until all is there
+        write_runs(out, [{**run, "complete": False} for run in read_runs(out)])
+    names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
+    (out / "cases").mkdir(exist_ok=True)
+    for name in sorted(names, key=lambda name: str(name) == RUN):
+        (out / name).parent.mkdir(exist_ok=True)
+        place_copy(made / name, out / name)
+    clear(out, frozenset(map(str, names)))
