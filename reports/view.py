@@ -115,6 +115,11 @@ class View:
         return all(run.get("complete") is True for run in self.runs)
 
     @property
+    def thin(self) -> list[str]:
+        """What run.json says of targets that were judged on too little."""
+        return [str(told) for run in self.runs for told in run.get("thin") or ()]
+
+    @property
     def not_judged(self) -> int:
         """How many targets have no judgement at all."""
         return sum(not row.judged for row in self.rows)

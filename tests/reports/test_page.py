@@ -65,6 +65,18 @@ def test_a_clean_run_says_so(tmp_path):
     assert "Discrepancies None was found." in seen.said()
 
 
+def test_what_was_claimed_judged_and_declined_is_told(tmp_path):
+    target = {"target": "torch@cpu", "device": "cpu", "versions": {}, "status": "judged", "claims": "batch == 9"}
+    target |= {"judged": 2, "declined": {"too large": 1000, "too odd": 61}}
+    thin = ["torch@cpu was judged on 2 of 1063 cases"]
+    write_folder(tmp_path, rows_of(Verdict.PASS), run=run_json(targets=[target], thin=thin, only="use_bias"))
+    page = Page(write_page(tmp_path))
+    assert "Judged on too little: torch@cpu was judged on 2 of 1063 cases" in page.said()
+    assert "claims batch == 9" in page.said()
+    assert "only use_bias" in page.said()
+    assert any(row[4:6] == ["2", "1,061"] for row in page.rows)
+
+
 def test_failures_that_nobody_explained_are_told(tmp_path):
     rows = rows_of(Verdict.CRASHED, Verdict.PASS)
     seen = Page(write_page(write_folder(tmp_path, rows, run=run_json(complete=False))))
