@@ -53,7 +53,8 @@ def _facts(case: Mapping[str, Any]) -> dict[str, str]:
     for name in ("data", "refused", "layer"):
         if isinstance(part := case.get(name), dict):
             told = {
-                key: " > ".join(map(str, value)) if isinstance(value, list) else value for key, value in part.items()
+                key: " > ".join(map(str, value)) if isinstance(value, list | dict) else value
+                for key, value in part.items()
             }
             facts[name] = ", ".join(f"{key} {value}" for key, value in told.items() if value not in ("", None))
     return facts

@@ -15,9 +15,10 @@ from depthwise_conformance.reports.files import place_copy, unfinished
 from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
 
 FILES = ("results.parquet", "results.csv", "discrepancies.csv", "report.html", "junit.xml")
-PARTS = {"cases": ".json", "repro": ".py"}  # the folders in it, and how their files are called: an id, and this
+# the folders in it, and how their files are called: an id, and this
+PARTS = {"cases": ".json", "cases/arrays": ".npy", "repro": ".py"}
 MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself
-_ID = re.compile(r"[0-9a-f]{8}([0-9a-f]{8})?", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64}", re.ASCII)
 
 
 def objection(out: Path) -> str:
@@ -71,6 +72,6 @@ def install(made: Path, out: Path) -> None:
     names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
     (out / "cases").mkdir(exist_ok=True)
     for name in sorted(names, key=lambda name: str(name) == RUN):
-        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
         place_copy(made / name, out / name)
     clear(out, frozenset(map(str, names)))

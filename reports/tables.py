@@ -189,6 +189,7 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
         write_discrepancies(made, _join(found, passed))
         for folder in folders:
             _copy_new(folder, made, "cases/*.json")
+            _copy_new(folder, made, "cases/arrays/*.npy")
             _copy_new(folder, made, "repro/*.py")
         write_runs(made, join(runs))
         install(made, out)

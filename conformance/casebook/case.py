@@ -6,11 +6,13 @@ import functools
 import hashlib
 import json
 import math
+import re
 import reprlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from depthwise_conformance.casebook.own import ROLES, AnyArray, OwnArray, own_arrays
 from depthwise_conformance.reference import LayerConfig, kernel_shape, output_shape, split_shape
 from depthwise_conformance.reference.geometry import spatial_axes
 
@@ -22,29 +24,42 @@ STEPS = (
 )
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"  # what the documentation refuses by name
 MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
+NAME_AT_MOST = 500  # characters
+DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+Find = Callable[[str, str], AnyArray]  # an array of a case file, by its digest and the case's dtype
 
 
 @dataclass(frozen=True)
 class Data:
-    """How the arrays are made: a named recipe of `casebook.recipes` and its seed."""
+    """How the arrays are made: a named recipe of `casebook.recipes` and its seed, but for those of the case's own."""
 
     recipe: str = "integers"
     seed: int = 0
+    arrays: tuple[OwnArray, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The data as plain JSON values, arrays by their digests."""
+        own = {"arrays": {one.role: one.digest for one in self.arrays}} if self.arrays else {}
+        return {"recipe": self.recipe, "seed": self.seed, **own}
 
 
 @dataclass(frozen=True)
 class Case:
     """A layer and an input for it, on which every check but `errors` is judged.
 
-    Raises ValueError when the input does not suit the layer.
+    `name` is what its layer is called where it comes from, and no part of what the case is. Raises ValueError when the
+    input does not suit the layer, or an array of its own has not the shape and dtype that its role asks for.
     """
 
     config: LayerConfig
     input_shape: tuple[int, int, int, int]
     data: Data = Data()
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         output_shape(self.config, self.input_shape)
+        for one in self.data.arrays:
+            self._check(one.role, one.array)
 
     @property
     def dtype(self) -> str:
@@ -56,10 +71,20 @@ class Case:
         """The number of input channels."""
         return split_shape(self.config, self.input_shape)[3]
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of its arrays by role; a case has a bias only where the layer has."""
+        return {
+            "x": self.input_shape,
+            "kernel": kernel_shape(self.config, self.channels),
+            "bias": (self.channels * self.config.depth_multiplier,),
+            "cotangent": output_shape(self.config, self.input_shape),
+        }
+
     @functools.cached_property
     def id(self) -> str:
         """A hash of the content: the same id means the same arrays on any machine and in any release."""
-        return _identify(self.to_json())
+        return _identify({name: value for name, value in self.to_json().items() if name != "name"})
 
     def to_json(self) -> dict[str, Any]:
         """The case as plain JSON values; `case_from_json` reads them."""
@@ -67,8 +92,18 @@ class Case:
             "schema": SCHEMA,
             "arguments": self.config.to_json(),
             "input_shape": list(self.input_shape),
-            "data": {"recipe": self.data.recipe, "seed": self.data.seed},
+            "data": self.data.to_json(),
+            **({"name": self.name} if self.name else {}),
         }
+
+    def _check(self, role: str, array: AnyArray) -> None:
+        if role == "bias" and not self.config.use_bias:
+            raise ValueError("bias: accepted is none, since use_bias is false")
+        if array.dtype.name != self.dtype:
+            told = f"{role} is of dtype {array.dtype.name}, and the layer of {self.dtype}"
+            raise ValueError(f'{told}: accepted is one dtype; convert it, or say "dtype" among the arguments')
+        if array.shape != self.shapes[role]:
+            raise ValueError(f"{role} is of shape {array.shape}: accepted is {self.shapes[role]}")
 
 
 @dataclass(frozen=True)
@@ -142,7 +177,7 @@ class LayerCase:
             "schema": SCHEMA,
             "arguments": json.loads(self.arguments),
             "input_shape": list(self.input_shape),
-            "data": {"recipe": self.data.recipe, "seed": self.data.seed},
+            "data": self.data.to_json(),
             "layer": {**layer, "positional": json.loads(self.positional)},
         }
 
@@ -151,20 +186,25 @@ WholeLayer = Refusal | LayerCase
 AnyCase = Case | WholeLayer
 
 
-def case_from_json(value: object) -> AnyCase:
-    """Reads a case file's content: data only, whoever wrote it. Raises ValueError that says what is wrong."""
+def case_from_json(value: object, find: Find | None = None) -> AnyCase:
+    """Reads a case file's content: data only, whoever wrote it. Raises ValueError that says what is wrong.
+
+    `find` gets arrays of the case's own, by digest and dtype; without it, a case that has any is refused.
+    """
     try:
-        return _read(value)
+        return _read(value, find)
     except RecursionError:
         raise ValueError("a case must not be nested as deeply as this one") from None
 
 
-def _read(value: object) -> AnyCase:
-    entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused", "layer"})
+def _read(value: object, find: Find | None) -> AnyCase:
+    entries = _mapping(value, "a case", {"schema", "arguments", "input_shape", "data", "refused", "layer", "name"})
     schema = entries.get("schema")
     if type(schema) is not int or schema != SCHEMA:
         raise ValueError(f"schema={reprlib.repr(schema)}: accepted is {SCHEMA}")
     arguments = _mapping(entries.get("arguments"), "arguments", None)
+    if "name" in entries and ("refused" in entries or "layer" in entries):
+        raise ValueError("a case has 'name' and 'refused' or 'layer'; accepted is one of them")
     if "refused" in entries:
         return _read_refusal(entries, arguments)
     shape = _shape(entries.get("input_shape"))
@@ -177,9 +217,10 @@ def _read(value: object) -> AnyCase:
         if not isinstance(given, bool | int | str | list | None):
             accepted = "integers, lists of them, text, true, false and null"
             raise ValueError(f"{name}={reprlib.repr(given)}: accepted are {accepted}")
-    case = Case(LayerConfig.from_json(arguments), sizes, _data(entries.get("data")))
+    data, own = _data(entries.get("data"))
+    case = Case(LayerConfig.from_json(arguments), sizes, data, _name(entries))
     _limit("a case", _elements(case))
-    return case
+    return replace(case, data=replace(data, arrays=_found(own, case.dtype, find))) if own else case
 
 
 def _read_refusal(entries: Mapping[str, Any], arguments: Mapping[str, Any]) -> Refusal:
@@ -206,13 +247,16 @@ def _read_layer(
     if home not in HOMES:
         raise ValueError(f"layer.home={home!r}: accepted are {', '.join(map(repr, HOMES))}")
     _limit("input_shape", math.prod(shape))
+    data, own = _data(entries.get("data"))
+    if own:
+        raise ValueError("data.arrays: accepted are none for a whole layer, which makes its own weights")
     return LayerCase(
         check=_text("layer.check", layer),
         arguments=canonical(arguments),
         input_shape=shape,
         steps=_steps("layer", layer),
         about=_text("layer.about", layer),
-        data=_data(entries.get("data")),
+        data=data,
         positional=canonical(positional),
         home=home,
     )
@@ -253,12 +297,34 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _data(value: object) -> Data:
-    entries = _mapping(value, "data", {"recipe", "seed"})
+def _data(value: object) -> tuple[Data, Mapping[str, str]]:
+    """The recipe, and the digests of the case's own arrays by role."""
+    entries = _mapping(value, "data", {"recipe", "seed", "arrays"})
     recipe, seed = entries.get("recipe"), entries.get("seed")
     if not isinstance(recipe, str) or type(seed) is not int or not 0 <= seed < 2**64:
         raise ValueError(f"data={reprlib.repr(value)}: accepted are a recipe's name and a seed of 0 to 2**64 - 1")
-    return Data(recipe, seed)
+    own = _mapping(entries.get("arrays", {}), "data.arrays", set(ROLES))
+    for role, digest in own.items():
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+            raise ValueError(f"data.arrays.{role}={reprlib.repr(digest)}: accepted is a SHA-256 in 64 small hex digits")
+    return Data(recipe, seed), own
+
+
+def _found(own: Mapping[str, str], dtype: str, find: Find | None) -> tuple[OwnArray, ...]:
+    if find is None:
+        raise ValueError("data.arrays: accepted only in a case file, beside which the arrays lie")
+    found = own_arrays({role: find(digest, dtype) for role, digest in own.items()})
+    for one in found:
+        if one.digest != own[one.role]:
+            raise ValueError(f"{one.role} is not the array that the case names: its SHA-256 is {one.digest}")
+    return found
+
+
+def _name(entries: Mapping[str, Any]) -> str:
+    name = _text("name", entries)
+    if len(name) > NAME_AT_MOST:
+        raise ValueError(f"name={reprlib.repr(name)}: accepted are {NAME_AT_MOST} characters at most")
+    return name
 
 
 def _mapping(value: object, name: str, accepted: set[str] | None) -> Mapping[str, Any]:

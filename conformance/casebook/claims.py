@@ -21,7 +21,7 @@ from typing import Any
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.facts import AXES, PAIRS, facts
-from depthwise_conformance.casebook.recipes import RECIPES
+from depthwise_conformance.casebook.recipes import OWN, RECIPES
 from depthwise_conformance.reference import FORMATS, LayerConfig
 from depthwise_conformance.reference.activations import ACTIVATIONS
 
@@ -34,7 +34,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "data_format": ("channels_last", "channels_first"),
     "activation": tuple(name for name in ACTIVATIONS if name is not None),
     "dtype": tuple(FORMATS),
-    "recipe": tuple(RECIPES),
+    "recipe": (*RECIPES, OWN),
 }
 FACTS = facts(Case(LayerConfig((1, 1)), (1, 1, 1, 1), Data()))
 NAMES = tuple(sorted({*FACTS, *STEMS}))

@@ -10,7 +10,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.recipes import recipe_of
 from depthwise_conformance.reference import LayerConfig, split_shape
 from depthwise_conformance.reference.geometry import Axis, effective_extent, join_shape, spatial_axes
 
@@ -33,7 +34,7 @@ def facts(case: Case) -> Mapping[str, Fact]:
         "use_bias": config.use_bias,
         "dtype": config.dtype,
         "half_precision": config.dtype in ("float16", "bfloat16"),
-        "recipe": case.data.recipe,
+        "recipe": recipe_of(case.data),
         "batch": batch,
         "channels": channels,
         "depth_multiplier": config.depth_multiplier,
@@ -66,13 +67,14 @@ def facts(case: Case) -> Mapping[str, Fact]:
 def altered(case: Case, fact: str, value: Fact) -> Case:
     """The case with one argument, size, format or recipe changed, so that the fact has this value.
 
-    A size of the output is reached by the input's. Raises ValueError where that is no valid case, or no change of one.
+    A size of the output is reached by the input's; arrays of the case's own are left out, which would no longer fit.
+    Raises ValueError where that is no valid case, or no change of one.
     """
     config = case.config
     stem, _, axis = fact.rpartition("_")
     sizes = dict(zip(("batch", "height", "width", "channels"), split_shape(config, case.input_shape), strict=True))
     if fact == "recipe":
-        return dataclasses.replace(case, data=dataclasses.replace(case.data, recipe=str(value)))
+        return dataclasses.replace(case, data=Data(str(value), case.data.seed))
     if fact in ARGUMENTS:
         changes: dict[str, Any] = {fact: None if value == "linear" else value}
         config = dataclasses.replace(config, **changes)
@@ -93,7 +95,7 @@ def altered(case: Case, fact: str, value: Fact) -> Case:
         sizes["channels"] = int(value) // config.depth_multiplier
     else:
         raise ValueError(f"{fact}={value!r} is not reached by one change")
-    return Case(config, join_shape(config, **sizes), case.data)
+    return Case(config, join_shape(config, **sizes), Data(case.data.recipe, case.data.seed))
 
 
 def _along(axis: Axis, padding: str) -> dict[str, int]:

@@ -17,8 +17,8 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.case import Case
-from depthwise_conformance.reference import FORMATS, LayerConfig, kernel_shape, output_shape
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.reference import FORMATS, LayerConfig
 from depthwise_conformance.reference.floats import Format
 
 AnyArray = NDArray[Any]
@@ -70,17 +70,19 @@ class Blank:
         return power * (1.0 - 8.0 * self.fmt.roundoff)
 
 
+def recipe_of(data: Data) -> str:
+    """By what recipe a case is judged: OWN where it has arrays of its own, SPECIAL where they are not finite."""
+    if data.arrays and data.recipe != SPECIAL:
+        return OWN if all(one.is_finite for one in data.arrays) else SPECIAL
+    return data.recipe
+
+
 def make_arrays(case: Case) -> Arrays:
-    """The case's arrays. Raises ValueError for an unknown recipe."""
+    """The case's arrays: its own, the others by its recipe. Raises ValueError for an unknown recipe."""
     recipe = RECIPES.get(case.data.recipe)
     if recipe is None:
         raise ValueError(f"recipe={case.data.recipe!r}: accepted are {', '.join(RECIPES)}")
-    shapes = {
-        "x": case.input_shape,
-        "kernel": kernel_shape(case.config, case.channels),
-        "bias": (case.channels * case.config.depth_multiplier,),
-        "cotangent": output_shape(case.config, case.input_shape),
-    }
+    shapes = case.shapes
     sizes = [math.prod(shape) for shape in shapes.values()]
     pieces = np.split(np.random.PCG64(case.data.seed).random_raw(sum(sizes)), np.cumsum(sizes)[:-1])
     dtype = numpy_dtype(case.dtype)
@@ -89,6 +91,7 @@ def make_arrays(case: Case) -> Arrays:
             role: recipe(_array(case.config, role, bits.reshape(shape))).astype(dtype)
             for (role, shape), bits in zip(shapes.items(), pieces, strict=True)
         }
+    made |= {one.role: one.array for one in case.data.arrays}
     return Arrays(made["x"], made["kernel"], made["bias"] if case.config.use_bias else None, made["cotangent"])
 
 
@@ -233,6 +236,7 @@ def _exp(p: Floats) -> Floats:
 
 
 SPECIAL = "special"  # whose cases only `special_values` judges
+OWN = "own arrays"  # what no recipe made
 RECIPES: dict[str, Recipe] = {
     "integers": _integers,
     "uniform": _uniform,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered, facts
-from depthwise_conformance.casebook.recipes import SPECIAL
+from depthwise_conformance.casebook.recipes import SPECIAL, recipe_of
 from depthwise_conformance.casebook.strategies import ACTIVATIONS
 from depthwise_conformance.diagnosis.candidates import (
     HIDING,
@@ -103,14 +103,14 @@ def _is_told_by_data(finding: Finding) -> bool:
 
     Special values have no ordinary data.
     """
-    recipes = {case.data.recipe for case in finding.failing}
+    recipes = {recipe_of(case.data) for case in finding.failing}
     says = finding.condition is not None and any(atom.left == "recipe" for atom in finding.condition.atoms)
     return says or recipes == {SPECIAL} or not recipes.isdisjoint(SHOWING)
 
 
 def _with_telling_data(failing: Sequence[Case], ask: Ask, relevant: Callable[[Case], bool]) -> list[Case]:
     """A failing case with data that hide nothing, where none is among those known and one fails so."""
-    if any(case.data.recipe in SHOWING for case in failing):
+    if any(recipe_of(case.data) in SHOWING for case in failing):
         return []
     for case in failing[:3]:
         telling = replace(case, data=Data(SHOWING[0], case.data.seed))
@@ -139,7 +139,7 @@ class _Inquiry:
     def __post_init__(self) -> None:
         self.random = random.Random(0)
         self.deadline = time.monotonic() + self.limit.seconds
-        recipes = {case.data.recipe for case in self.failing}
+        recipes = {recipe_of(case.data) for case in self.failing}
         self.recipe = next((name for name in ("uniform", "integers") if name in recipes), "")
         self.showing = SHOWING if recipes & set(SHOWING) else recipes
         self.empty = any(facts(case)["empty"] for case in self.failing)
@@ -156,7 +156,7 @@ class _Inquiry:
         self.renewal, self.altered_for = 0, Condition()
         self.doubted = {again for case in self.hiding if self._askable(again := self._with_data(case, 1))}
         drawn = dict.fromkeys([*map(self._showing, self.pool), *self.doubted])
-        self.drawn = [case for case in drawn if case.data.recipe in self.showing and self._askable(case)]
+        self.drawn = [case for case in drawn if recipe_of(case.data) in self.showing and self._askable(case)]
 
     def run(self) -> Finding:
         """Asks until nothing is left to ask."""
@@ -352,7 +352,7 @@ class _Inquiry:
 
     def _shows(self, case: Case) -> bool:
         """Whether a failure would show in the case's data."""
-        return case.data.recipe in self.showing and case.config.activation not in HIDING
+        return recipe_of(case.data) in self.showing and case.config.activation not in HIDING
 
     def _with_data(self, case: Case, step: int) -> Case:
         """The case with other data, such as show failures."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from depthwise_conformance.casebook.case import Case, Data, canonical
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
-from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays
+from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays, recipe_of
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.repeating import ALTERED, BRIEF, STALE, Step, expected, judge_purity, judge_repeated
 from depthwise_conformance.judging.values import (
@@ -86,7 +86,7 @@ def _judge_answers(
 ) -> Found:
     answers = {step.role: (step, outcome) for step, outcome in zip(steps, outcomes, strict=False)}
     forward = answers["forward"][1] if "forward" in answers else None
-    if forward is not None and expectation.case.data.recipe == SPECIAL:
+    if forward is not None and recipe_of(expectation.case.data) == SPECIAL:
         yield SPECIAL_CHECK, _judge_special(expectation, forward)
         return
     if forward is not None:
@@ -166,7 +166,7 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool, cl
     def step(role: str, operation: str, of: Expectation) -> Step:
         return Step(role, _call(operation, of, arguments), of)
 
-    if case.data.recipe == SPECIAL:
+    if recipe_of(case.data) == SPECIAL:
         if SPECIAL_CHECK in checks:
             yield step("forward", "forward", expectation)
         return

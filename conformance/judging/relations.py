@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
-from depthwise_conformance.casebook.recipes import SPECIAL, Arrays
+from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, recipe_of
 from depthwise_conformance.judging.relation import Relation
 from depthwise_conformance.judging.values import AnyArray, Expectation, Floats
 from depthwise_conformance.reference import LayerConfig, output_shape, split_shape
@@ -251,7 +251,7 @@ RELATIONS: tuple[Relation, ...] = (
 
 def applicable(case: Case) -> tuple[Relation, ...]:
     """The relations that say something of a case."""
-    if case.input_shape[0] == 0 or case.data.recipe == SPECIAL:
+    if case.input_shape[0] == 0 or recipe_of(case.data) == SPECIAL:
         return ()
     return tuple(relation for relation in RELATIONS if relation.suits(case))
 
@@ -259,13 +259,23 @@ def applicable(case: Case) -> tuple[Relation, ...]:
 def choose(expectation: Expectation, claim: Claim = EVERYTHING) -> Relation | None:
     """One whose calls are all claimed, the same for a case always and each about as often; None where there is none."""
     case = expectation.case
-    relations = [one for one in applicable(case) if not claim.text or _stays_inside(one, expectation, claim)]
+    doubtful = bool(claim.text or case.data.arrays)
+    relations = [one for one in applicable(case) if not doubtful or _may_be_asked(one, expectation, claim)]
     found = [relation for relation in relations for _ in range(relation.weight)]
     return found[int(case.id[8:], 16) % len(found)] if found else None
 
 
-def _stays_inside(relation: Relation, expectation: Expectation, claim: Claim) -> bool:
-    return all(claim.covers(call.case) for call in relation.calls(expectation))
+def _may_be_asked(relation: Relation, expectation: Expectation, claim: Claim) -> bool:
+    """Whether its calls are claimed, and no number of the case's own became infinite in them."""
+    with np.errstate(over="ignore"):
+        calls = relation.calls(expectation)
+    own = bool(expectation.case.data.arrays)
+    return all(claim.covers(call.case) and not (own and _overflows(call.arrays)) for call in calls)
+
+
+def _overflows(arrays: Arrays) -> bool:
+    given = (array for array in (arrays.x, arrays.kernel, arrays.bias) if array is not None)
+    return not all(np.isfinite(array).all() for array in given)
 
 
 def _altered(
@@ -281,7 +291,8 @@ def _altered(
     kernel = old.kernel if kernel is None else np.ascontiguousarray(kernel)
     bias = old.bias if bias is None else bias
     shape: Any = x.shape
-    case = Case(replace(of.case.config, **arguments), shape, of.case.data)
+    data = Data(recipe_of(of.case.data), of.case.data.seed)  # its own arrays would not fit
+    case = Case(replace(of.case.config, **arguments), shape, data)
     cotangent = np.zeros(output_shape(case.config, shape), x.dtype)
     return replace(of, case=case, arrays=Arrays(x, kernel, bias, cotangent))
 

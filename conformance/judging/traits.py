@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.recipes import SPECIAL, format_name
+from depthwise_conformance.casebook.recipes import SPECIAL, format_name, recipe_of
 from depthwise_conformance.judging.values import Expectation, Judgement, in_units
 from depthwise_conformance.reference import arithmetics
 from depthwise_conformance.reports.record import Verdict
@@ -46,9 +46,9 @@ class Traits:
             return
         if format_name(output.dtype) != expectation.case.dtype:
             return
-        if expectation.case.data.recipe != SPECIAL:
+        if recipe_of(expectation.case.data) != SPECIAL:
             self._explain(expectation, output.astype(np.float64), judgement)
-        if expectation.case.data.recipe in RECORDED:
+        if recipe_of(expectation.case.data) in RECORDED:
             self._record_choices(expectation, output)
 
     def note(self, topic: str, choice: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthwise_conformance.casebook.case import STRIDED_DILATION, Case
-from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays, numpy_dtype
+from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays, numpy_dtype, recipe_of
 from depthwise_conformance.judging.moments import RANDOM, describe_moments
 from depthwise_conformance.reference import (
     FORMATS,
@@ -163,7 +163,7 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
 def _judge_within(values: Floats, expectation: Expectation, part: str, worst: float) -> Judgement:
     """The judgement of elements that are all within their bounds: whether they are so as a whole, and how well."""
     quality = float(in_units(values, expectation.fine(part)).max(initial=0.0))
-    if expectation.case.data.recipe in RANDOM:
+    if recipe_of(expectation.case.data) in RANDOM:
         name, story = describe_moments(values, expectation.part(part))
         if name:
             return Judgement(Verdict.IMPRECISE, worst, f"{expectation.case.dtype}: {name}", story, quality)

@@ -13,6 +13,7 @@ from functools import partial
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer, canonical
 from depthwise_conformance.casebook.fixed import fixed_cases
+from depthwise_conformance.casebook.recipes import recipe_of
 from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
 from depthwise_conformance.diagnosis.distinct import Distinct
@@ -249,7 +250,7 @@ def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
             detail=judgement.detail,
             arguments=arguments,
             input_shape=shape,
-            recipe=case.data.recipe,
+            recipe=recipe_of(case.data),
             seed=case.data.seed,
         )
         for check, judgement in found

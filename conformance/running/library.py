@@ -13,7 +13,7 @@ from depthwise_conformance.adapters.base import Adapter, AnyArray, Gradients, Un
 from depthwise_conformance.casebook import strategies
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.claims import Claim
-from depthwise_conformance.casebook.recipes import Arrays
+from depthwise_conformance.casebook.recipes import OWN, Arrays
 from depthwise_conformance.judging.checks import judge_case, plan
 from depthwise_conformance.judging.values import (
     Expectation,
@@ -31,7 +31,6 @@ from depthwise_conformance.workers.protocol import Message
 from depthwise_conformance.workers.server import Server
 
 Forward = Callable[[LayerConfig, AnyArray, AnyArray, "AnyArray | None"], AnyArray]
-OWN = "own arrays"  # the recipe of arrays that no recipe made
 OPERATION = tuple(name for name in CHECKS if name not in LAYER_CHECKS)
 
 

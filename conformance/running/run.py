@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import shlex
 import time
 import traceback
@@ -18,14 +17,13 @@ from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.values import Judgement
-from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy
 from depthwise_conformance.reports.runs import write_runs
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
-from depthwise_conformance.running.casefiles import has_cases, read_folder
+from depthwise_conformance.running.casefiles import has_cases, read_folder, write_case
 from depthwise_conformance.running.describing import describe_machine, describe_target
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
@@ -250,8 +248,7 @@ class ConformanceRun:
                 smallest = self._shrinker.shrink(target, one)
             if isinstance(smallest.case, Case) and not one.holds(smallest.case):
                 one.withdraw_condition()
-            path = self.options.out / "cases" / f"{smallest.case.id}.json"
-            place_text(path, json.dumps(smallest.case.to_json(), indent=2) + "\n")
+            path = write_case(self.options.out / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
             told = make_discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))
             self._told[id(one)] = told

@@ -60,9 +60,10 @@ def tell_case(case: AnyCase) -> str:
     told = f"DepthwiseConv2D({', '.join(arguments)}) on an input of shape {tuple(content['input_shape'])}"
     if isinstance(case, Refusal):
         return f"{told}, where {case.wrong}"
-    told += f", data {case.data.recipe}/{case.data.seed}"
+    own = f", {', '.join(one.role for one in case.data.arrays)} of its own" if case.data.arrays else ""
+    told += f", data {case.data.recipe}/{case.data.seed}{own}"
     if isinstance(case, Case):
-        return told
+        return f"{case.name}: {told}" if case.name else told
     home = f", with {case.home} in ~/.keras/keras.json" if case.home else ""
     return f"{told}: {', '.join(case.steps)}{home}"
 
