@@ -19,23 +19,28 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+def run_library_page(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """The page's tests in a project of its own, with the page's settings."""
+    (folder / "test_mine.py").write_text(code)
+    (folder / "pyproject.toml").write_text("\n".join(blocks("library.md", "toml")))
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
 def test_the_tests_of_the_library_page_pass_as_a_users_own(tmp_path):
     """In a project of its own: nothing of this one's configuration, nothing but the installed package."""
     code = "\n\n".join(blocks("library.md", "python"))
-    (tmp_path / "test_mine.py").write_text(code)
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_library_page(tmp_path, code)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{code.count('def test_')} passed" in done.stdout
 
 
 def test_a_kernel_with_a_fault_fails_the_library_pages_tests(tmp_path):
     code = "\n\n".join(blocks("library.md", "python")).replace("* kernel[i, j]", "* kernel[j, i]")
-    (tmp_path / "test_mine.py").write_text(code)
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert "2 failed" in done.stdout
+    done = run_library_page(tmp_path, code)
+    assert "3 failed" in done.stdout
     assert "output is wrong_value" in done.stdout
+    assert "cause: kernel read as (width, height, channels, multiplier)" in done.stdout
 
 
 @pytest.mark.parametrize("claim", re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", (DOCS / "claims.md").read_text(), re.M))

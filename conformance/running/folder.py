@@ -12,7 +12,7 @@ from depthwise_conformance.running.usage import UsageError
 def check_folder(out: Path) -> None:
     """Raises UsageError unless `out` is a run's folder, empty, or can be made. Makes and touches nothing."""
     if why := objection(out):
-        raise UsageError(f"--out {out}: {why}")
+        raise UsageError(f"out {out}: {why}")
 
 
 def clear_folder(out: Path) -> None:

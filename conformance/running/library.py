@@ -50,7 +50,7 @@ def check(implementation: Adapter | Forward, case: Case, checks: Collection[str]
     """
     if unknown := sorted(set(checks) - set(OPERATION)):
         raise ValueError(f"checks {unknown}: accepted are {', '.join(OPERATION)}")
-    adapter = implementation if isinstance(implementation, Adapter) else _Function(implementation)
+    adapter = as_adapter(implementation)
     server, expectation = Server(adapter), expect(case)
     program = plan(expectation, checks, thorough=True, claim=Claim(adapter.claims))
     outcomes = tuple(read_outcome(step.request, server.answer(_copied(step.request))) for step in program)
@@ -61,6 +61,11 @@ def check(implementation: Adapter | Forward, case: Case, checks: Collection[str]
     if all(judgement.verdict is Verdict.UNSUPPORTED for judgement in found.values()):
         raise Unsupported(next((outcome.message for outcome in outcomes if outcome.kind == "unsupported"), "all of it"))
     return found
+
+
+def as_adapter(implementation: Adapter | Forward) -> Adapter:
+    """An adapter as it is, or that of a function `forward(config, x, kernel, bias)`."""
+    return implementation if isinstance(implementation, Adapter) else _Function(implementation)
 
 
 def assert_conforms(

@@ -1,4 +1,4 @@
-"""The options of a run, as the command line and the pytest plugin take them."""
+"""The options of a run: on its own command line, on pytest's with a prefix, and in a project's file."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
     },
     "--in-process": {
-        "action": "store_true",
+        "action": argparse.BooleanOptionalAction,
         "help": "for debuggers: the adapter lives in this process, where a crash or a hang ends the run",
     },
     "--failed-first": {
-        "action": "store_true",
+        "action": argparse.BooleanOptionalAction,
         "help": "ask the smallest cases of the last run into the same folder before any others",
     },
-    "--fast": {"action": "store_true", "help": "the catalogue alone, without diagnosis"},
+    "--fast": {"action": argparse.BooleanOptionalAction, "help": "the catalogue alone, without diagnosis"},
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
     "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter or --worker alone)"},
@@ -64,6 +64,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+JUDGED = ("--target", "--adapter", "--worker")  # what is judged: one question, answered in one place
+PREFIX = "--dwc-"  # on pytest's command line, which other plugins and the project's own conftest.py share
+
+
 def attribute(name: str) -> str:
     """Where argparse keeps an option."""
     return name.removeprefix("--").replace("-", "_")
@@ -75,8 +79,41 @@ def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         parser.add_argument(name, **OPTIONS[name])
 
 
+def undecided(name: str) -> dict[str, Any]:
+    """An option that is None where nobody gives it, so that a project's file may decide; its help names the default."""
+    settings = OPTIONS[name]
+    told = settings["help"].replace("%(default)s", str(settings.get("default")))
+    return {**settings, "default": None, "help": told}
+
+
+def decide(typed: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option by its name: as typed, else as the project's file has it, else by default.
+
+    Where a target, an adapter or a worker is typed, none of the file's is judged.
+    """
+    given = {name: value for name, value in typed.items() if value is not None}
+    kept = {name: value for name, value in settings.items() if name not in JUDGED or given.keys().isdisjoint(JUDGED)}
+    return {**{name: option.get("default") for name, option in OPTIONS.items()}, **kept, **given}
+
+
+def prefixed(name: str) -> str:
+    """An option's name on pytest's command line."""
+    return PREFIX + name.removeprefix("--")
+
+
+def as_pytest_takes_them(given: Mapping[str, Any]) -> list[str]:
+    """The words for pytest's command line that say the same, where no project's file speaks."""
+    words: list[str] = []
+    for name, value in given.items():
+        if isinstance(value, bool):
+            words += [prefixed(name)] if value else []
+        elif value is not None:
+            words += [f"{prefixed(name)}={one}" for one in (value if isinstance(value, list) else [value])]
+    return words
+
+
 def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
-    """The options of a run from those of a command line, by name. Raises UsageError."""
+    """The options of a run, each by its name. Raises UsageError."""
     from depthwise_conformance.running.run import RunOptions
 
     alone = (given["--adapter"] or given["--worker"]) and not given["--target"]
@@ -97,5 +134,5 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         strength=given["--strength"],
         out=out.absolute(),
         merged=merged,
-        timeout=OPTIONS["--timeout"]["default"] if given["--timeout"] is None else given["--timeout"],
+        timeout=given["--timeout"],
     )

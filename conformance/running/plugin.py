@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from depthwise_conformance.running.options import OPTIONS, read_options
+from depthwise_conformance.running.junit import MARK
+from depthwise_conformance.running.options import JUDGED, OPTIONS, decide, prefixed, read_options, undecided
 
 if TYPE_CHECKING:
+    from depthwise_conformance.running.fixture import Conformance
     from depthwise_conformance.running.run import ConformanceRun
     from depthwise_conformance.running.shards import Shards
 
@@ -29,30 +31,33 @@ TROUBLE = pytest.StashKey[str]()
 SCRATCH, HOME = "depthwise_conformance_scratch", "depthwise_conformance_home"  # what a process of xdist is told
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Adds the options of a run where the suite is asked for: other projects may have options of the same names."""
-    if not any(map(_is_suite, args)):
-        return
-    early_config.stash[ASKED_FOR] = True
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options of a run, under names that no other project has."""
     group = parser.getgroup("depthwise-conformance", "conformance of keras.layers.DepthwiseConv2D")
-    for name, settings in OPTIONS.items():
-        if name != "--timeout" or not importlib.util.find_spec("pytest_timeout"):  # which has it too, in seconds too
-            group.addoption(name, **settings)
+    for name in OPTIONS:
+        group.addoption(prefixed(name), **undecided(name))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Lets the suite's asserts explain themselves; with xdist, makes a private folder for what the processes write."""
+    """Where the suite is asked for, reads its options; with xdist, makes a private folder for what processes write."""
     pytest.register_assert_rewrite("depthwise_conformance.suite")
-    if _is_controller(config):
-        from depthwise_conformance.running.folder import check_folder
-        from depthwise_conformance.running.shards import Shards
-        from depthwise_conformance.running.usage import UsageError
+    config.addinivalue_line("markers", f"{MARK}(target, check): on the items of depthwise-conformance, for -m")
+    if not any(map(_is_suite, config.args)):
+        return
+    from depthwise_conformance.running.folder import check_folder
+    from depthwise_conformance.running.junit import NamesInJUnit
+    from depthwise_conformance.running.shards import Shards
+    from depthwise_conformance.running.usage import UsageError
 
-        try:
-            check_folder(_out(config))
-        except UsageError as error:
-            raise pytest.UsageError(str(error)) from None
-        config.stash[SHARDS] = Shards(_out(config))
+    config.stash[ASKED_FOR] = True
+    config.pluginmanager.register(NamesInJUnit(config))
+    try:
+        out = _given(config)["--out"].absolute()
+        if _is_controller(config):
+            check_folder(out)
+            config.stash[SHARDS] = Shards(out)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -111,18 +116,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     run = _run(metafunc.config)
     pairs = [(target.name, check) for target in run.targets for check in run.options.checks]
-    marks = [pytest.mark.timeout(0)] if importlib.util.find_spec("pytest_timeout") else []
-    parameters = [pytest.param(target, check, id=f"{target}-{check}", marks=marks) for target, check in pairs]
-    metafunc.parametrize(("target", "check"), parameters)
+    metafunc.parametrize(("target", "check"), [_parameters(target, check) for target, check in pairs])
+
+
+def _parameters(target: str, check: str) -> Any:
+    """Those of an item, with its marks."""
+    marks = [pytest.mark.dwc(target=target, check=check)]
+    if importlib.util.find_spec("pytest_timeout"):
+        marks.append(pytest.mark.timeout(0))  # the first item of a target judges all of its cases
+    return pytest.param(target, check, id=f"{target}-{check}", marks=marks)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tells the run what is left after `-k` and the like."""
+    """Tells the run what is left after `-k` and the like, and JUnit what the items are about."""
     run = session.config.stash.get(RUN, None)
     for item in session.items if run else ():
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if run and {"target", "check"} <= set(parameters):
             run.selected.setdefault(parameters["target"], set()).add(parameters["check"])
+            item.user_properties += [(name, parameters[name]) for name in ("target", "check")]
             run.engine.stop_early = session.config.option.maxfail == 1
 
 
@@ -130,6 +142,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def conformance_run(pytestconfig: pytest.Config) -> ConformanceRun:
     """The run of this session."""
     return _run(pytestconfig)
+
+
+@pytest.fixture
+def conformance(request: pytest.FixtureRequest) -> Conformance:
+    """Judges an adapter or a function on catalogue and draws: `conformance(my_kernel, only="kernel_size == 3")`."""
+    from depthwise_conformance.running.fixture import Conformance
+    from depthwise_conformance.running.usage import UsageError
+
+    try:
+        given = {**_given(request.config), **dict.fromkeys(JUDGED, ())}
+        options = read_options(given, given["--out"])
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
+    return Conformance(options, lambda name, value: request.node.user_properties.append((name, value)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -165,8 +191,8 @@ def _run(config: pytest.Config) -> ConformanceRun:
         from depthwise_conformance.running.run import ConformanceRun
         from depthwise_conformance.running.usage import UsageError
 
-        given = {name: config.getoption(name, settings.get("default")) for name, settings in OPTIONS.items()}
-        out, merged = _out(config), None
+        given = _given(config)
+        out, merged = given["--out"].absolute(), None
         if home := _workerinput(config).get(HOME):
             from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -212,5 +238,9 @@ def _is_controller(config: pytest.Config) -> bool:
     return ASKED_FOR in config.stash and bool(distributes) and not _workerinput(config) and not option.collectonly
 
 
-def _out(config: pytest.Config) -> Path:
-    return Path(config.getoption("--out", OPTIONS["--out"]["default"])).absolute()
+def _given(config: pytest.Config) -> dict[str, Any]:
+    """The options by their names, as this session and the project's file have them. Raises UsageError."""
+    from depthwise_conformance.running.settings import FILE, read_settings
+
+    typed = {name: config.getoption(prefixed(name)) for name in OPTIONS}
+    return decide(typed, read_settings(config.rootpath / FILE))

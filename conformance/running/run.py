@@ -13,12 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from depthwise_conformance.casebook.case import AnyCase, Case
+from depthwise_conformance.casebook.case import AnyCase
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.record import CHECKS, Discrepancy
+from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import write_runs
 from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
 from depthwise_conformance.running import interrupts
@@ -34,7 +35,6 @@ from depthwise_conformance.running.troubles import (
     LostTargetError,
     NothingJudged,
     RunFailedError,
-    confined,
     nothing_judged,
     tell_lost,
 )
@@ -81,17 +81,17 @@ class RunOptions:
             ("least", self.least is None or self.least >= 0, "0 or more"),
         ):
             if not value:
-                raise UsageError(f"--{name} {getattr(self, name)}: accepted are {accepted}")
+                raise UsageError(f"{name} {getattr(self, name)}: accepted are {accepted}")
         try:
             Claim(self.only)
         except ClaimError as error:
-            raise UsageError(f"--only: {error}") from None
+            raise UsageError(f"only: {error}") from None
 
 
 def _inside(asked: Sequence[Request]) -> type[Worker]:
     """The kind of worker for `--in-process`. Raises UsageError unless one Python adapter alone is asked for."""
     if len(asked) != 1 or asked[0].launch.command != Launch.command:
-        raise UsageError("--in-process: accepted is one --target or one --adapter, and no --worker")
+        raise UsageError("in-process: accepted is one target or one adapter, and no worker")
     return Inside
 
 
@@ -158,6 +158,16 @@ class ConformanceRun:
         if why := nothing_judged(check, tallies, self.engine.stopped):
             raise NothingJudged(why)
         return found
+
+    def figures(self, target_name: str, check: str) -> dict[str, int | str]:
+        """How many cases a check has judged of a target, how many were declined or failed, and ids of discrepancies."""
+        verdicts = self.engine.tallies.get((target_name, check), Tally()).verdicts
+        distinct = self.engine.distinct.get(target_name, [])
+        told = [self._told[id(one)].id for one in distinct if check in one.checks and id(one) in self._told]
+        declined = verdicts[Verdict.UNSUPPORTED]
+        failed = sum(count for verdict, count in verdicts.items() if verdict.is_discrepancy)
+        counts = {"judged": verdicts.total() - declined, "declined": declined, "failed": failed}
+        return {**counts, "discrepancies": " ".join(told)}
 
     def _tell_lost(self, target: Target, cases: int) -> str:
         """In full the first time."""
@@ -243,11 +253,7 @@ class ConformanceRun:
     def _tell_once(self, target: Target, one: Distinct) -> Discrepancy:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
         if id(one) not in self._told:
-            smallest = one.group.smallest
-            with confined(target):
-                smallest = self._shrinker.shrink(target, one)
-            if isinstance(smallest.case, Case) and not one.holds(smallest.case):
-                one.withdraw_condition()
+            smallest = self._shrinker.shrink(target, one)
             path = write_case(self.options.out / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
             told = make_discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))

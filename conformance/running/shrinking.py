@@ -16,6 +16,7 @@ from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.drawing import search, simplify
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.targets import Target
+from depthwise_conformance.running.troubles import confined
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
 
@@ -29,7 +30,15 @@ class Shrinker:
         self.hurried = False  # as found will do
 
     def shrink(self, target: Target, distinct: Distinct) -> Failure:
-        """The smallest case found on which this target has this discrepancy."""
+        """The smallest case found on which this target has this discrepancy; a condition it breaks is withdrawn."""
+        smallest = distinct.group.smallest
+        with confined(target):
+            smallest = self._shrink(target, distinct)
+        if isinstance(smallest.case, Case) and not distinct.holds(smallest.case):
+            distinct.withdraw_condition()
+        return smallest
+
+    def _shrink(self, target: Target, distinct: Distinct) -> Failure:
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
         if self.hurried:
             return best

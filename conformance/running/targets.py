@@ -6,7 +6,7 @@ import collections
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +28,7 @@ from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
+WorkerKind = Callable[[Launch, float], Worker]
 SPELLING = re.compile(r"(?P<name>[^:@]+)(:(?P<mode>[^@]+))?(@(?P<device>.+))?")
 
 
@@ -136,7 +137,7 @@ def open_targets(
     timeout: float,
     device: str = "",
     only: Claim = EVERYTHING,
-    kind: type[Worker] = Worker,
+    kind: WorkerKind = Worker,
 ) -> list[Target]:
     """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`).
 
@@ -183,7 +184,7 @@ def _by_file(location: str) -> Request:
     return Request(location, Launch(f"{Path(file).resolve()}:{name}"))
 
 
-def _open(request: Request, timeout: float, kind: type[Worker], workers: list[Worker]) -> Target:
+def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Worker]) -> Target:
     launch = replace(request.launch, device=request.device or "cpu")
     worker = kind(launch, timeout)
     workers.append(worker)

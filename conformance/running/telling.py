@@ -31,7 +31,8 @@ def tell(found: Discrepancy, check: str) -> str:
             lines.append(f"  {name}: {value}")
     lines.append(f"  smallest case {found.smallest_case}")
     lines += [f"    {line}" for line in found.detail.splitlines()]
-    return visible("\n".join([*lines, f"  replay: {found.replay}"]))
+    lines += [f"  replay: {found.replay}"] if found.replay else []
+    return visible("\n".join(lines))
 
 
 def tell_thin(target: Target, least: int | None) -> str:
@@ -41,7 +42,7 @@ def tell_thin(target: Target, least: int | None) -> str:
         return ""
     told = f"{target.name} was judged on {target.judged or 'none'} of {target.cases} cases, and declined the others"
     reasons = "; ".join(f"{reason} ({count})" for reason, count in target.declined.most_common(3))
-    return visible(f"{told}: {reasons}. At least {wanted} are wanted (--least), so the run is not done.")
+    return visible(f"{told}: {reasons}. At least {wanted} are wanted (least), so the run is not done.")
 
 
 def tell_first(target: str, case: AnyCase, check: str, judgement: Judgement) -> str:

@@ -230,7 +230,7 @@ def start(header: Mapping[str, Any]) -> tuple[Server | None, Message]:
             raise ValueError(f"protocol {header['protocol']}; this worker speaks {VERSION}")
         _confine(header.get("cores", 0))
         adapter = load_adapter(header["adapter"])(device=header["device"], mode=header["mode"])
-        return Server(adapter), Message(_hello(adapter))
+        return Server(adapter), Message(hello(adapter))
     except ValueError as error:
         return None, Message({"type": "failed", "message": str(error)[-MAX_MESSAGE:]})
     except BaseException as error:  # an import may raise anything, SystemExit too: all of it means "cannot start"
@@ -246,7 +246,8 @@ def _confine(cores: int) -> None:
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
-def _hello(adapter: Adapter) -> Mapping[str, Any]:
+def hello(adapter: Adapter) -> Mapping[str, Any]:
+    """The `started` message: what the adapter says of itself. Raises BadReturnError, and whatever it raises."""
     description: Any = adapter.describe()
     if not isinstance(description, Description):
         raise BadReturnError(f"describe returned {_kind(description)}, not Description")

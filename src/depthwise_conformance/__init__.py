@@ -1,9 +1,10 @@
 """The front door: what users of the suite write against.
 
 An adapter's author needs `Adapter`, `LayerHandle`, `Gradients`, `Description`, `Unsupported` and `LayerConfig`; who
-writes tests of their own, `check`, `assert_conforms` and `cases`, with `Case` and `make_arrays`; who reads a run,
-`read_runs`, `read_results` and `read_discrepancies`, with `Record`, `Discrepancy` and `Verdict`. A name is imported
-when it is first asked for, so that importing the package costs nothing; no framework is imported by any.
+writes tests of their own, `check`, `assert_conforms`, `cases` and the fixture's `Conformance`, with `Case` and
+`make_arrays`; who reads a run, `read_runs`, `read_results` and `read_discrepancies`, with `Record`, `Discrepancy` and
+`Verdict`. A name is imported when it is first asked for, so that importing the package costs nothing; no framework is
+imported by any.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
     from depthwise_conformance.reports.runs import read_runs
     from depthwise_conformance.reports.tables import read_discrepancies, read_results
+    from depthwise_conformance.running.fixture import Conformance
     from depthwise_conformance.running.library import assert_conforms, cases, check
 
 __all__ = [
     "Adapter",
     "Case",
+    "Conformance",
     "Description",
     "Discrepancy",
     "Gradients",
@@ -47,6 +50,7 @@ _HOMES = {
     "LayerConfig": "reference.config",
     **dict.fromkeys(("Discrepancy", "Record", "Verdict"), "reports.record"),
     "read_runs": "reports.runs",
+    "Conformance": "running.fixture",
     **dict.fromkeys(("assert_conforms", "cases", "check"), "running.library"),
     **dict.fromkeys(("read_discrepancies", "read_results"), "reports.tables"),
 }

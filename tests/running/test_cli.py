@@ -11,10 +11,10 @@ from depthwise_conformance.running import cli
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--examples", "0"], "--examples 0: accepted are 1 or more"),
-        (["--seed", "-1"], "--seed -1: accepted are 0 or more"),
-        (["--timeout", "0"], "--timeout 0.0: accepted are seconds above 0"),
-        (["--timeout", "nan"], "--timeout nan: accepted are seconds above 0"),
+        (["--examples", "0"], "examples 0: accepted are 1 or more"),
+        (["--seed", "-1"], "seed -1: accepted are 0 or more"),
+        (["--timeout", "0"], "timeout 0.0: accepted are seconds above 0"),
+        (["--timeout", "nan"], "timeout nan: accepted are seconds above 0"),
         (["--check", "beauty"], "check 'beauty': accepted are output, shape, dtype, "),
         (["--target", "caffe"], "target 'caffe': accepted are keras-tensorflow, "),
         (["--device", "tpu"], "there is no target on device 'tpu'"),

@@ -26,7 +26,7 @@ def test_what_is_not_a_runs_folder_is_left_alone(tmp_path, name):
         path.write_text("precious")
     done = run(tmp_path, "--adapter", HONEST, "--examples", 1, "--check", "shape", "--out", out)
     assert done.returncode == 2
-    assert f"--out {out}: " in done.stderr
+    assert f"out {out}: " in done.stderr
     assert [path.read_text() for path in precious] == ["precious"] * len(precious)
 
 

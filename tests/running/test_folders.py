@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, call, run
+from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, SUITE, as_pytest, call, run
 
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
@@ -58,7 +58,7 @@ def test_a_run_that_judges_nothing_leaves_the_last_one(last, arguments, status):
 @pytest.mark.parametrize("arguments", [("--collect-only",), ("-k", "nothing"), ("-n", 2, "-k", "nothing")])
 def test_neither_does_pytest(last, arguments):
     before = content(last)
-    call(last, *PYTEST, "--pyargs", "depthwise_conformance.suite", *SHAPE, *arguments)
+    call(last, *PYTEST, *SUITE, *as_pytest(*SHAPE), *arguments)
     assert content(last) == before
 
 

@@ -10,7 +10,7 @@ import time
 import weakref
 
 import pytest
-from command_line import HONEST, call, records
+from command_line import HONEST, SUITE, as_pytest, call, records
 
 from depthwise_conformance.running import interrupts
 
@@ -145,7 +145,7 @@ def test_a_run_is_interrupted_wherever_it_draws(tmp_path, draw):
 
 def test_pytest_itself_is_interrupted_too(tmp_path):
     script = SCRIPT.replace("cli.main(words)", "__import__('pytest').main(words)")
-    words = ("-p", "no:cacheprovider", "--pyargs", "depthwise_conformance.suite", *WORDS[1:])
+    words = ("-p", "no:cacheprovider", *SUITE, *as_pytest(*WORDS[1:]))
     done = call(tmp_path, sys.executable, "-P", "-c", script, 2, *words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "KeyboardInterrupt" in done.stdout

@@ -81,7 +81,7 @@ def test_how_few_are_too_few_can_be_said(tmp_path):
     assert run(tmp_path, *enough, "--least", 1).returncode == 0
     assert run(tmp_path, *enough, "--least", 1000).returncode == 2
     told = run(tmp_path, *enough, "--least", -1)
-    assert (told.returncode, "--least -1: accepted are 0 or more" in told.stderr) == (2, True)
+    assert (told.returncode, "least -1: accepted are 0 or more" in told.stderr) == (2, True)
 
 
 def test_only_narrows_what_a_target_claims(tmp_path):

@@ -84,7 +84,7 @@ def test_a_malformed_case_file_is_told(tmp_path, capsys, content, told):
         (["--adapter", "nonesuch.py:A"], "adapter 'nonesuch.py:A': accepted is path/to/file.py:ClassName"),
         (["--check", "beauty", "--adapter", HONEST], "check 'beauty': accepted are "),
         (["--check", "errors", "--adapter", HONEST], "check errors: accepted for case "),
-        (["--timeout", "-1", "--adapter", HONEST], "--timeout -1.0: accepted are seconds above 0"),
+        (["--timeout", "-1", "--adapter", HONEST], "timeout -1.0: accepted are seconds above 0"),
         (["--device", "tpu", "--adapter", HONEST], "there is no target on device 'tpu'"),
     ],
 )

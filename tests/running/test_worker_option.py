@@ -12,7 +12,7 @@ from command_line import HONEST, call, records, run
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.running import cli
-from depthwise_conformance.running.options import ALONE, OPTIONS, TOGETHER, attribute, read_options
+from depthwise_conformance.running.options import ALONE, TOGETHER, attribute, decide, read_options
 from depthwise_conformance.running.targets import open_targets, requests
 
 SPEAKER = Path(__file__).parents[1] / "fakes" / "speaker.py"
@@ -86,8 +86,7 @@ def test_a_worker_is_listed(capsys):
     ],
 )
 def test_workers_alone_are_asked_more(given, examples):
-    nothing = {name: settings.get("default") for name, settings in OPTIONS.items()}
-    assert read_options({**nothing, **given}, Path()).examples == examples
+    assert read_options(decide(given, {}), Path()).examples == examples
     assert attribute("--worker") == "worker"
 
 

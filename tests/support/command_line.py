@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ HANGS = f"{FAKES / 'misbehaving.py'}:AlwaysHangs"
 DIES = f"{FAKES / 'misbehaving.py'}:DiesAtStart"
 COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.running.cli")
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
+SUITE = ("--pyargs", "depthwise_conformance.suite")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
 
 
@@ -32,6 +34,11 @@ def call(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return call(folder, *COMMAND, "run", *arguments)
+
+
+def as_pytest(*arguments: object) -> list[str]:
+    """The options of `run` as pytest takes them."""
+    return [re.sub("^--", "--dwc-", str(argument)) for argument in arguments]
 
 
 def records(folder: Path) -> pd.DataFrame:

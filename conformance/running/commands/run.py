@@ -7,8 +7,9 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -16,8 +17,16 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from depthwise_conformance.reports.files import place_copy
 from depthwise_conformance.running import plugin
 from depthwise_conformance.running.display import RunConsole
-from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
+from depthwise_conformance.running.options import (
+    OPTIONS,
+    as_pytest_takes_them,
+    attribute,
+    decide,
+    read_options,
+    undecided,
+)
 from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.settings import nearest, read_settings
 from depthwise_conformance.running.status import FAILED, UNDONE
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.running.watching import watch
@@ -25,7 +34,8 @@ from depthwise_conformance.running.watching import watch
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Everything that the suite takes, and what follows `--` for pytest."""
-    add_options(parser, OPTIONS)
+    for name in OPTIONS:
+        parser.add_argument(name, **undecided(name))
     parser.add_argument(
         "-x", "--exitfirst", action="store_true", help="stop at the first failure, smallest cases first"
     )
@@ -38,18 +48,15 @@ def run(options: argparse.Namespace) -> int:
     if options.stray:
         told = f"{options.stray[0]!r}: to judge an adapter, use --adapter FILE:CLASS"
         raise UsageError(f"{told}; what is meant for pytest goes after --")
+    typed = {name: getattr(options, attribute(name)) for name in OPTIONS}
+    given = decide(typed, read_settings(nearest(Path.cwd())))
     if options.watch:
-        return _watch(options)
-    given = {name: getattr(options, attribute(name)) for name in OPTIONS}
+        return _watch(given)
     distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.passed)
-    judged = None if distributed else ConformanceRun(read_options(given, options.out))
+    judged = None if distributed else ConformanceRun(read_options(given, given["--out"]))
     folder = str(plugin.SUITE)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
-    arguments += ["--capture=no"]
-    for name, value in given.items():
-        given_as = [name] if value is True else [] if value in (None, False) else None
-        values = value if isinstance(value, list) else [value]
-        arguments += [f"{name}={one}" for one in values] if given_as is None else given_as
+    arguments += ["--capture=no", *as_pytest_takes_them(given)]
     with tempfile.TemporaryDirectory() as scratch:
         set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
         console = RunConsole(judged, Path(scratch))
@@ -74,10 +81,10 @@ def _session(arguments: Sequence[str], console: RunConsole, judged: ConformanceR
             target.worker.close()
 
 
-def _watch(options: argparse.Namespace) -> int:
+def _watch(given: Mapping[str, Any]) -> int:
     """Raises UsageError where there are no files to watch."""
-    files = [Path(location.rpartition(":")[0]) for location in options.adapter]
-    files += [Path(word) for command in options.worker for word in shlex.split(command) if Path(word).is_file()]
+    files = [Path(location.rpartition(":")[0]) for location in given["--adapter"]]
+    files += [Path(word) for command in given["--worker"] for word in shlex.split(command) if Path(word).is_file()]
     if not files:
         raise UsageError("--watch: accepted beside --adapter FILE:CLASS or --worker COMMAND, whose files it watches")
     return watch([argument for argument in sys.argv[1:] if argument != "--watch"], files)
