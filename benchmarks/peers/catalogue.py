@@ -12,19 +12,16 @@ AgentKernelArena, tensara, MIOpenDriver, WebNN and Tenstorrent bring rules, but 
 
 from __future__ import annotations
 
-from types import ModuleType
-
-from faults import FAMILIES, arguments, death, faults_of, shapes, threads
+import faults
+from faults import arguments, death, shapes, threads
 from honest import HONEST, DeclaresTF32, Talkative
 
 from depthwise_conformance.adapters.base import Adapter
 from peers import benchdnn, kernelbench, nvidia, stored, tensorflow_own, tfjs, tflite, xnnpack
 from peers.suites import Suite
 
-LEFT_OUT: tuple[ModuleType, ...] = (arguments, shapes, death, threads)
-FAULTS: tuple[type[Adapter], ...] = tuple(
-    fault for family in FAMILIES if family not in LEFT_OUT for fault in faults_of(family)
-)
+LEFT_OUT = {family.__name__ for family in (arguments, death, shapes, threads)}
+FAULTS: tuple[type[Adapter], ...] = tuple(fault for fault in faults.FAULTS if fault.__module__ not in LEFT_OUT)
 HONEST_FAKES: tuple[type[Adapter], ...] = tuple(fake for fake in HONEST if fake not in (DeclaresTF32, Talkative))
 SUITES: tuple[Suite, ...] = tuple(
     suite
