@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -26,6 +27,7 @@ STRIDED_DILATION = "strides > 1 with dilation_rate > 1"  # what the documentatio
 MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
 NAME_AT_MOST = 500  # characters
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+UNKNOWN = tuple(some for count in range(4) for some in itertools.combinations(range(3), count))
 Find = Callable[[str, str], AnyArray]  # an array of a case file, by its digest and the case's dtype
 
 
@@ -184,6 +186,13 @@ class LayerCase:
 
 WholeLayer = Refusal | LayerCase
 AnyCase = Case | WholeLayer
+
+
+def partly_unknown(config: LayerConfig, input_shape: tuple[int, ...]) -> tuple[tuple[int | None, ...], ...]:
+    """The shape with every choice of its batch, height and width unknown, first with none."""
+    axes = (0, 1, 2) if config.channels_last else (0, 2, 3)
+    hidden = [{axes[place] for place in some} for some in UNKNOWN]
+    return tuple(tuple(None if axis in some else n for axis, n in enumerate(input_shape)) for some in hidden)
 
 
 def case_from_json(value: object, find: Find | None = None) -> AnyCase:

@@ -82,6 +82,12 @@ def catalogue(strength: int = 2, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     return tuple(case for _, case in _grow(_space(strength, claim)))
 
 
+@functools.cache
+def catalogued(strength: int = 2, claim: Claim = EVERYTHING) -> frozenset[str]:
+    """The ids of the catalogue's cases. Raises ValueError as `catalogue` does."""
+    return frozenset(case.id for case in catalogue(strength, claim))
+
+
 def coverage(cases: Iterable[Case], strength: int, claim: Claim = EVERYTHING) -> Coverage:
     """What these cases cover of a claim, wherever they come from. Raises ValueError as `catalogue` does.
 

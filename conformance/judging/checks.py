@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from depthwise_conformance.casebook.case import Case, Data, canonical
+from depthwise_conformance.casebook.case import Case, Data, canonical, partly_unknown
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays, recipe_of
 from depthwise_conformance.judging.relations import choose
@@ -37,19 +37,27 @@ SAMPLE = 4  # one case in so many has its gradients repeated and its arguments a
 RELATED = 3  # one case in so many is compared with calls that are related to it
 ONE_CORE = "one core instead of all"
 METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
+INFERENCE_CHECK, INFERENCE = "shape_inference", "output_shape "
+KNOWN = 3  # so many in ten cases that are asked for one shape have all its sizes known, which any target can infer from
 Found = Iterator[tuple[str, Judgement]]
 ASKERS = {
     **dict.fromkeys(("repeat", "repeated gradients"), ("determinism",)),
     **dict.fromkeys((*ALTERED, "again"), (PURITY_CHECK,)),
-    "output_shape": ("shape_inference",),
 }
 
 
 def plan(
-    expectation: Expectation, checks: Collection[str], thorough: bool = False, claim: Claim = EVERYTHING
+    expectation: Expectation,
+    checks: Collection[str],
+    thorough: bool = False,
+    claim: Claim = EVERYTHING,
+    crossed: bool = False,
 ) -> tuple[Step, ...]:
-    """The calls for a case, all inside the claim. `thorough` asks for what one case in `SAMPLE` is asked otherwise."""
-    return tuple(_steps(expectation, checks, thorough, claim))
+    """The calls for a case, all inside the claim. `thorough` asks for what one case in `SAMPLE` is asked otherwise.
+
+    `crossed`, or else `thorough`, has shapes inferred for every choice of unknown sizes.
+    """
+    return (*_steps(expectation, checks, thorough, claim), *_inferences(expectation.case, checks, crossed or thorough))
 
 
 def is_related(case: Case) -> bool:
@@ -93,8 +101,9 @@ def _judge_answers(
         yield from _forward_checks(expectation, forward, answers, checks)
     if "gradients" in answers and not _told_already(forward, answers["gradients"][1]):
         yield from _gradient_checks(expectation, answers["gradients"][1], checks)
-    if "output_shape" in answers and not _told_already(forward, answers["output_shape"][1]):
-        yield from _shape_inference(expectation, *answers["output_shape"])
+    inferred = [answer for role, answer in answers.items() if role.startswith(INFERENCE)]
+    if untold := [answer for answer in inferred if not _told_already(forward, answer[1])]:
+        yield INFERENCE_CHECK, _shape_inference(expectation.case, untold)
 
 
 def _untold_loss(
@@ -116,6 +125,8 @@ def _askers(role: str) -> tuple[str, ...]:
     """The checks that a call is made for."""
     if role.startswith(RELATION):
         return (METAMORPHIC_CHECK,)
+    if role.startswith(INFERENCE):
+        return (INFERENCE_CHECK,)
     return {"forward": (*FORWARD_CHECKS, SPECIAL_CHECK), "gradients": GRADIENT_CHECKS}.get(role) or ASKERS[role]
 
 
@@ -190,9 +201,17 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool, cl
     for number, related in enumerate(relation.calls(expectation) if relation else ()):
         request = _call("forward", related, related.case.config.to_json())
         yield Step(f"{RELATION}{number}", request, related, relation)
-    if "shape_inference" in checks:
-        given = _partly_unknown(case.id, case.input_shape, case.config.channels_last)
-        yield Step("output_shape", _request("output_shape", arguments, input_shape=given))
+
+
+def _inferences(case: Case, checks: Collection[str], crossed: bool) -> Iterator[Step]:
+    """Shapes to be inferred: for every choice of unknown sizes, or for one of them by the case's id."""
+    if INFERENCE_CHECK not in checks or recipe_of(case.data) == SPECIAL:
+        return
+    shapes = partly_unknown(case.config, case.input_shape)
+    one = max(int(case.id[-8:], 16) % (len(shapes) + KNOWN - 1) - KNOWN + 1, 0)
+    for given in shapes if crossed else shapes[one : one + 1]:
+        request = _request("output_shape", case.config.to_json(), input_shape=list(given))
+        yield Step(f"{INFERENCE}{shapes.index(given)}", request)
 
 
 def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
@@ -220,13 +239,6 @@ def _call(operation: str, expectation: Expectation, arguments: Mapping[str, obje
 
 def _request(operation: str, arguments: object, **header: object) -> Message:
     return Message({"type": "run", "operation": operation, "arguments": arguments, **header})
-
-
-def _partly_unknown(case_id: str, shape: tuple[int, ...], channels_last: bool) -> list[int | None]:
-    """The input shape with nothing, the batch, or the batch and the spatial sizes unknown, by the case's id."""
-    unknown: tuple[tuple[int, ...], ...] = ((), (0,), (0, 1, 2) if channels_last else (0, 2, 3))
-    hidden = unknown[int(case_id[-8:], 16) % 3]
-    return [None if axis in hidden else size for axis, size in enumerate(shape)]
 
 
 def _forward_checks(
@@ -299,13 +311,20 @@ def _judge_gradient(observed: AnyArray, expectation: Expectation, part: str) -> 
     return values if dtype.verdict is Verdict.PASS else dtype
 
 
-def _shape_inference(expectation: Expectation, step: Step, outcome: Outcome) -> Found:
-    case = expectation.case
-    if outcome.kind != "value" or outcome.shape is None:
-        yield "shape_inference", judge_unanswered(case, outcome)
-        return
+def _shape_inference(case: Case, answers: Sequence[tuple[Step, Outcome]]) -> Judgement:
+    """That of the first shape that is wrong, or else of one that was inferred; unsupported where none was."""
+    found = [_inferred(case, step, outcome) for step, outcome in answers]
+    wrong = (judgement for judgement in found if judgement.verdict.is_discrepancy)
+    right = (judgement for judgement in found if judgement.verdict is Verdict.PASS)
+    return next(wrong, None) or next(right, found[0])
+
+
+def _inferred(case: Case, step: Step, outcome: Outcome) -> Judgement:
     given = tuple(step.request.header["input_shape"])
-    yield "shape_inference", judge_inferred(outcome.shape, given, output_shape(case.config, case.input_shape))
+    if outcome.kind == "value" and outcome.shape is not None:
+        return judge_inferred(outcome.shape, given, output_shape(case.config, case.input_shape))
+    told = judge_unanswered(case, outcome)
+    return dataclasses.replace(told, detail=f"for the input shape {given}\n{told.detail}")
 
 
 def _told_already(forward: Outcome | None, other: Outcome) -> bool:

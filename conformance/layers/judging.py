@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.case import LayerCase
+from depthwise_conformance.casebook.case import LayerCase, partly_unknown
 from depthwise_conformance.casebook.recipes import format_name
 from depthwise_conformance.judging.values import (
     Judgement,
@@ -30,7 +30,6 @@ from depthwise_conformance.layers.rehearsal import (
     Expected,
     Rehearsal,
     layer_arrays,
-    partly_unknown,
     reference_layer,
     step_gradients,
 )
@@ -68,7 +67,7 @@ def layer_requests(case: LayerCase) -> tuple[Message, ...]:
         "positional": json.loads(case.positional),
         "input_shape": list(case.input_shape),
         "steps": list(case.steps),
-        "shapes": [list(shape) for shape in partly_unknown(case, layer)],
+        "shapes": [list(shape) for shape in partly_unknown(layer.config, case.input_shape)],
         "learning_rate": LEARNING_RATE,
     }
     request = Message(header, arrays)
@@ -172,7 +171,7 @@ def _judge_config(case: LayerCase, wanted: Mapping[str, Any], got: Any) -> Judge
 
 
 def _judge_shapes(case: LayerCase, step: str, wanted: Sequence[Any], got: Any) -> Judgement:
-    given = partly_unknown(case, reference_layer(case))
+    given = partly_unknown(reference_layer(case).config, case.input_shape)
     for shape, one, inferred in zip(given, wanted, got, strict=True):
         sizes = tuple(1 if size is None else size for size in one)
         known = tuple(None if size is None else found for size, found in zip(one, inferred, strict=False))

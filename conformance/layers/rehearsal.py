@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from depthwise_conformance.casebook.case import Case, Data, LayerCase
+from depthwise_conformance.casebook.case import Case, Data, LayerCase, partly_unknown
 from depthwise_conformance.casebook.recipes import Arrays, make_arrays
 from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, Evaluation, expected_arithmetic
 from depthwise_conformance.reference.bounds import AnyArray, Array
@@ -140,7 +140,8 @@ class Rehearsal:
         return NOTHING
 
     def _compute_output_shape(self) -> Expected:
-        shapes = [self.layer.compute_output_shape(shape) for shape in partly_unknown(self.case, self.layer)]
+        given = partly_unknown(self.layer.config, self.case.input_shape)
+        shapes = [self.layer.compute_output_shape(shape) for shape in given]
         return Expected({}, facts={"shapes": shapes})
 
     def _symbolic_shape(self) -> Expected:
@@ -262,12 +263,6 @@ def step_gradients(case: LayerCase, layer: DepthwiseConv2D) -> dict[str, AnyArra
     other = replace(case, data=Data(case.data.recipe, case.data.seed + 1))
     arrays = layer_arrays(other, layer)
     return {"kernel": arrays.kernel} | ({} if arrays.bias is None else {"bias": arrays.bias})
-
-
-def partly_unknown(case: LayerCase, layer: DepthwiseConv2D) -> list[tuple[int | None, ...]]:
-    """The input's shape: known, with an unknown batch, and with unknown spatial sizes as well."""
-    hidden: tuple[tuple[int, ...], ...] = ((), (0,), (0, 1, 2) if layer.config.channels_last else (0, 2, 3))
-    return [tuple(None if axis in some else size for axis, size in enumerate(case.input_shape)) for some in hidden]
 
 
 def _exact(array: AnyArray) -> Bounded:

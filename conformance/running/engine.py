@@ -52,7 +52,7 @@ class Engine:
         self.stop_early = False  # after the first chunk that shows a discrepancy
         self.stopped = False
         self.distinct: dict[str, list[Distinct]] = {}
-        self.examiner = Examiner(options.checks)
+        self.examiner = Examiner(options.checks, options.strength)
         self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
         self._told: set[str] = set()
         self._active = threading.Semaphore(ACTIVE)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
 from depthwise_conformance.casebook.claims import Claim
+from depthwise_conformance.casebook.covering import catalogued
 from depthwise_conformance.diagnosis.distinct import VALUES
 from depthwise_conformance.judging import checks as judge
 from depthwise_conformance.judging.repeating import Step, expected
@@ -33,10 +34,13 @@ OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
 
 
 class Examiner:
-    """Asks targets about cases on behalf of `checks`, and looks twice at what an earlier case may have caused."""
+    """Asks targets about cases on behalf of `checks`, and looks twice at what an earlier case may have caused.
 
-    def __init__(self, checks: Sequence[str]) -> None:
-        self._checks = checks
+    The cases of the catalogue of that `strength` are crossed with every choice of unknown sizes.
+    """
+
+    def __init__(self, checks: Sequence[str], strength: int = 2) -> None:
+        self._checks, self._strength = checks, strength
         self._confirmed: set[tuple[str, str]] = set()
 
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
@@ -61,7 +65,8 @@ class Examiner:
     ) -> Iterator[Examined]:
         """The cases in turn, each with what came back. Raises WorkerBrokenError."""
         mine = [target.expects(expectation) for expectation in expectations]
-        for examined in _examine(target, mine, checks, thorough):
+        crossed = frozenset[str]() if thorough else catalogued(self._strength, target.claim)
+        for examined in _examine(target, mine, checks, thorough, crossed):
             found = self._confirm(target, examined.expectation, examined.found, {*self._checks, *checks})
             yield replace(examined, found=found)
 
@@ -138,9 +143,13 @@ def _is_told(judgement: Judgement, tally: Tally) -> bool:
 
 
 def _examine(
-    target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
+    target: Target,
+    expectations: Sequence[Expectation],
+    checks: Collection[str],
+    thorough: bool = False,
+    crossed: Collection[str] = (),
 ) -> Iterator[Examined]:
-    programs = [judge.plan(expectation, checks, thorough, target.claim) for expectation in expectations]
+    programs = [judge.plan(e, checks, thorough, target.claim, e.case.id in crossed) for e in expectations]
     answers = target.worker.run(tuple(step.request for step in program) for program in programs)
     for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
         found = list(judge.judge_case(expectation, program, outcomes, checks))

@@ -17,6 +17,8 @@ from depthwise_conformance.casebook.covering import MIX, Space, catalogue, cover
 from depthwise_conformance.casebook.factors import AXES, AXIS, FACTORS, FREE, SPATIAL, classify
 from depthwise_conformance.casebook.recipes import RECIPES, SPECIAL, make_arrays
 from depthwise_conformance.casebook.strategies import WORK
+from depthwise_conformance.judging.checks import plan
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reference import LayerConfig, split_shape
 from depthwise_conformance.reference.geometry import spatial_axes
 from depthwise_conformance.running.drawing import draw_block
@@ -99,6 +101,27 @@ def test_every_pair_is_covered_by_few_cases():
     assert found.covered == found.allowed == int(covering._space(2).allowed.sum()) > 2500
     assert found.missing == ()
     assert len(catalogue()) <= 65  # no fewer than 54: every activation with 5 numbers of channels, and an empty batch
+
+
+def test_every_choice_of_unknown_sizes_meets_every_pair():
+    """Each case of the catalogue is asked for all of them, so that none is left to chance."""
+    for case in catalogue():
+        steps = plan(expect(case), ("shape_inference",), crossed=True)
+        shapes = {tuple(step.request.header["input_shape"]) for step in steps}
+        axes = (0, 1, 2) if case.config.channels_last else (0, 2, 3)
+        wanted = itertools.product(
+            *(((None, size) if axis in axes else (size,)) for axis, size in enumerate(case.input_shape))
+        )
+        assert shapes == set(wanted)
+        assert len(steps) == len(shapes) == 8
+
+
+def test_a_drawn_case_is_asked_for_one_choice_of_unknown_sizes():
+    steps = [plan(expect(case), ("shape_inference",)) for case in draw_block(0, 200)]
+    shapes = [step.request.header["input_shape"] for some in steps for step in some]
+    assert {len(some) for some in steps} == {0, 1}  # special values are asked for no shape
+    assert len({tuple(size is None for size in shape) for shape in shapes}) == 12  # 8 of each format, 4 alike
+    assert 0.2 < sum(None not in shape for shape in shapes) / len(shapes) < 0.4
 
 
 def test_every_triple_is_covered():

@@ -89,7 +89,7 @@ def test_a_loss_has_a_row_even_where_the_first_call_gave_nothing_either(first, k
         assert Verdict(kind) in verdicts or Verdict.NOT_DETERMINISTIC in verdicts, asked.role
 
 
-@pytest.mark.parametrize("role", ["gradients", "output_shape"])
+@pytest.mark.parametrize("role", ["gradients", "output_shape 3"])
 def test_what_raises_has_a_row_where_the_forward_pass_is_not_claimed(role):
     def answers(step: Step) -> Outcome:
         return OUTCOMES["error"] if step.role == role else UNSUPPORTED

@@ -83,6 +83,31 @@ class InferenceOfUnknownHeight(Fault):
         return 1 if size is None and index == 0 else super().infer_size(config, index, size)
 
 
+class InferenceOfUnknownWidthIsHeight(Fault):
+    """Inferred shapes take the height for a width that alone is unknown."""
+
+    check = "shape_inference"
+
+    def split(self, config: LayerConfig, input_shape: Known) -> Known:
+        batch, height, width, channels = super().split(config, input_shape)
+        return batch, height, height if width is None else width, channels
+
+
+class InferenceOfUnknownImageWithGelu(Fault):
+    """Inferring a shape of which only batch and channels are known raises with channels_first and gelu."""
+
+    check = "shape_inference"
+
+    def split(self, config: LayerConfig, input_shape: Known) -> Known:
+        batch, height, width, channels = super().split(config, input_shape)
+        if (config.data_format, config.activation) == (
+            "channels_first",
+            "gelu",
+        ) and height is width is None is not batch:
+            raise TypeError("unsupported operand type(s) for *: 'NoneType' and 'int'")
+        return batch, height, width, channels
+
+
 class InferenceRaisesOnUnknown(Fault):
     """Inferring a shape with an unknown batch raises TypeError."""
 

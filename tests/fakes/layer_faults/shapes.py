@@ -74,6 +74,17 @@ class ShapeOfUnknownIsOne(HonestLayer):
 
 
 @belongs_to("shape_inference")
+class ShapeOfUnknownHeightIsWidth(HonestLayer):
+    """compute_output_shape takes the width for a height that alone is unknown."""
+
+    def compute_output_shape(self, input_shape: Known) -> Known:
+        row = 1 if self.config.channels_last else 2
+        known = list(input_shape)
+        known[row] = known[row + 1] if known[row] is None else known[row]
+        return super().compute_output_shape(tuple(known))
+
+
+@belongs_to("shape_inference")
 class SymbolicBatchOfOne(HonestLayer):
     """Symbolic calls take an unknown batch for one."""
 
