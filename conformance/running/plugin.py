@@ -131,10 +131,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Tells the run what is left after `-k` and the like, and JUnit what the items are about."""
     run = session.config.stash.get(RUN, None)
     for item in session.items if run else ():
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if run and {"target", "check"} <= set(parameters):
-            run.selected.setdefault(parameters["target"], set()).add(parameters["check"])
-            item.user_properties += [(name, parameters[name]) for name in ("target", "check")]
+        if run and (mark := item.get_closest_marker(MARK)):
+            run.selected.setdefault(mark.kwargs["target"], set()).add(mark.kwargs["check"])
+            item.user_properties += mark.kwargs.items()
             run.engine.stop_early = session.config.option.maxfail == 1
 
 

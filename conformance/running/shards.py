@@ -13,10 +13,12 @@ from depthwise_conformance.reports.folders import is_run_folder
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.tables import merge, read_discrepancies, summarise_folder
 
+ITEMS = "test_conformance.py::test_conformance["
+
 
 def scope(item: str) -> str:
-    """What the items of a target have in common, by their ids."""
-    return item.rpartition("-")[0]
+    """What the items of a target have in common, by their ids; a user's own tests have nothing in common."""
+    return item.rpartition("-")[0] if ITEMS in item else item
 
 
 class Shards:
@@ -32,7 +34,7 @@ class Shards:
 
     def expect(self, items: Iterable[str]) -> None:
         """Notes the items that are to be judged."""
-        self._expected |= set(map(scope, items))
+        self._expected |= {scope(item) for item in items if ITEMS in item}
 
     def close(self) -> Path | None:
         """Joins the folders to the run's own, if anything was judged: the report's path."""

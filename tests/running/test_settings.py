@@ -129,10 +129,15 @@ def pytest_addoption(parser):
         parser.addoption(name)
 """
 TEST = """
+import pytest
 from kernel import Mine
 
 def test_the_projects_own_options(pytestconfig):
     assert pytestconfig.getoption("--target") == "gpu"
+
+@pytest.mark.parametrize(("target", "check"), [("mine", "all")])
+def test_the_projects_own_parameters(target, check):
+    assert (target, check) == ("mine", "all")
 
 def test_kernel(conformance):
     conformance(Mine(), only="kernel_size == (3, 2)")
@@ -161,12 +166,14 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def test_pytest_heeds_the_projects_file_for_its_tests_and_for_the_suite(project):
+@pytest.mark.parametrize("processes", [(), ("-n", 2)])
+def test_pytest_heeds_the_projects_file_for_its_tests_and_for_the_suite(project, processes):
     own = ("../test_mine.py", "--target", "gpu", "--junitxml", "junit.xml", "-W", "error")
-    done = call(project / "inner", *PYTEST, *own, *SUITE, "--dwc-seed", 3)
+    done = call(project / "inner", *PYTEST, *own, *SUITE, "--dwc-seed", 3, *processes)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
     (about,) = read_runs(project / "results")
+    assert about["complete"] is True
     assert (about["examples"], about["seed"], about["checks"]) == (10, 3, ["output", "shape"])
     rows = records(project / "results")
     assert (set(rows["dtype"]), set(rows["target"])) == ({"float32"}, {"honest@cpu"})
