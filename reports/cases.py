@@ -48,6 +48,16 @@ def read_case(folder: Path, name: str) -> CaseText | None:
     return CaseText(f"DepthwiseConv2D({', '.join(call)})", _facts(content), pretty)
 
 
+def layer_call(arguments: str, input_shape: str) -> str:
+    """A layer and its input as one writes them, from the JSON that tables have; as it is where it is none."""
+    try:
+        given, shape = json.loads(arguments), json.loads(input_shape)
+        call = ", ".join(f"{name}={_literal(value)}" for name, value in given.items())
+    except (ValueError, AttributeError, RecursionError):
+        return f"{arguments} on {input_shape}"
+    return f"DepthwiseConv2D({call}) on {_literal(shape)}"
+
+
 def _facts(case: Mapping[str, Any]) -> dict[str, str]:
     facts = {"input": _literal(case.get("input_shape"))}
     for name in ("data", "refused", "layer"):

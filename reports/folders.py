@@ -14,7 +14,7 @@ from pathlib import Path
 from depthwise_conformance.reports.files import place_copy, unfinished
 from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
 
-FILES = ("results.parquet", "results.csv", "discrepancies.csv", "report.html", "junit.xml")
+FILES = ("results.parquet", "results.csv", "discrepancies.csv", "layers.csv", "report.html", "junit.xml")
 # the folders in it, and how their files are called: an id, and this
 PARTS = {"cases": ".json", "cases/arrays": ".npy", "repro": ".py"}
 MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself

@@ -20,6 +20,7 @@ from depthwise_conformance.reports.view import read_view
 
 PAGE = "report.html"
 REASONS_SHOWN = 200
+LAYERS_SHOWN = 300
 _PACKAGE = "depthwise_conformance.reports"
 
 
@@ -37,7 +38,12 @@ def write_page(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> Path:
     return path
 
 
-_WORDS: dict[str, Any] = {"meanings": words.MEANINGS, "checks": words.CHECKS, "reasons_shown": REASONS_SHOWN}
+_WORDS: dict[str, Any] = {
+    "meanings": words.MEANINGS,
+    "checks": words.CHECKS,
+    "reasons_shown": REASONS_SHOWN,
+    "layers_shown": LAYERS_SHOWN,
+}
 
 
 @functools.cache
@@ -54,6 +60,7 @@ def _environment() -> jinja2.Environment:
         clip=words.clip,
         spaced=words.spaced,
         figure=words.figure,
+        measure=words.measure,
         duration=words.duration,
         share=words.share,
         json=_json,

@@ -120,3 +120,31 @@ class Discrepancy:
     def checks(self) -> tuple[str, ...]:
         """Its own check, and those that show it too."""
         return (self.check, *(part.rpartition(" ")[0] for part in self.also.split(", ") if part))
+
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The output of one target for one layer, held against the reference or another target: a row of `layers.csv`.
+
+    `layer` is what it is called where it comes from, or the case's id. `against` is REFERENCE or a target. `verdict` is
+    that of the check `output` (or `special_values`); of two targets, whether they differ by no more than both may err.
+    The figures are each the largest of all elements: `error` in units of the bound (of two targets: of both bounds
+    together), `ulp` in units in the last place of the exact value, `absolute`, and `relative` to the largest magnitude
+    of the exact output. They are NaN where nothing was measured: no output, or special values.
+    """
+
+    layer: str
+    case: str
+    arguments: str
+    input_shape: str
+    dtype: str
+    target: str
+    against: str
+    verdict: Verdict
+    error: float
+    ulp: float
+    absolute: float
+    relative: float

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from depthwise_conformance.reports.cells import columns, decode, encode_row, storable
 from depthwise_conformance.reports.files import at_once, beside
 from depthwise_conformance.reports.folders import install, objection
+from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs, write_runs
 
@@ -187,6 +188,7 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
         made = Path(scratch)
         passed = _copy_results(folders, made)
         write_discrepancies(made, _join(found, passed))
+        write_layers(made, [row for folder in folders for row in read_layers(folder)])
         for folder in folders:
             _copy_new(folder, made, "cases/*.json")
             _copy_new(folder, made, "cases/arrays/*.npy")

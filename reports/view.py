@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.reports import words
-from depthwise_conformance.reports.cases import CaseText, file_of, read_case
+from depthwise_conformance.reports.cases import CaseText, file_of, layer_call, read_case
+from depthwise_conformance.reports.layers import read_layers
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
-from depthwise_conformance.reports.record import LAYER_CHECKS, Discrepancy, Verdict
+from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import (
     NOT_JUDGED,
@@ -65,6 +66,15 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A layer that somebody brought: its name, its call, and each of its comparisons with what it means."""
+
+    name: str
+    call: str
+    rows: Sequence[tuple[Comparison, words.Meaning]]
+
+
+@dataclass(frozen=True)
 class View:
     """Everything on the page."""
 
@@ -75,6 +85,12 @@ class View:
     unsupported: Sequence[Reason]
     broken: Sequence[Reason]
     refused: Sequence[Refused]
+    layers: Sequence[Layer]
+
+    @property
+    def models(self) -> list[Mapping[str, Any]]:
+        """What run.json says of the models whose layers were judged."""
+        return [model for run in self.runs for model in run.get("models", [])]
 
     @property
     def kinds(self) -> list[tuple[str, list[str], list[Row]]]:
@@ -167,7 +183,22 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
         unsupported=_reasons(folder, Verdict.UNSUPPORTED),
         broken=_reasons(folder, Verdict.BROKEN),
         refused=_refused(folder),
+        layers=_layers(folder),
     )
+
+
+def _layers(folder: Path) -> list[Layer]:
+    grouped: dict[tuple[str, str], list[Comparison]] = {}
+    for row in read_layers(folder):
+        grouped.setdefault((row.layer, row.case), []).append(row)
+    return [
+        Layer(
+            name,
+            layer_call(rows[0].arguments, rows[0].input_shape),
+            [(row, words.MEANINGS[row.verdict]) for row in rows],
+        )
+        for (name, _), rows in grouped.items()
+    ]
 
 
 def _refused(folder: Path) -> list[Refused]:

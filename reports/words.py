@@ -165,6 +165,11 @@ def figure(error: float) -> str:
     return f"{error:.2f}" if error < 10 else f"{error:,.0f}" if error < 1e6 else f"{error:.1e}"
 
 
+def measure(value: float) -> str:
+    """A quantity of any size in three digits; empty where nothing was measured."""
+    return "" if math.isnan(value) else "∞" if math.isinf(value) else f"{value:.3g}"
+
+
 def share(error: float) -> int:
     """How much of its bound an error takes, in percent, at most 100."""
     return 0 if math.isnan(error) else round(100 * min(error, 1.0))

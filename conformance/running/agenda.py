@@ -33,6 +33,7 @@ class Options:
     seed: int = 0
     strength: int = 2
     first: tuple[AnyCase, ...] = ()  # asked before all others
+    given: tuple[AnyCase, ...] = ()  # what somebody brought: then nothing else is asked
     fast: bool = False  # the catalogue alone, and nothing asked beyond it
     search_seconds: float = 5.0  # for one discrepancy
     search_budget: float = 60.0  # seconds for all of them
@@ -55,6 +56,9 @@ class Agenda:
 
     def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
         """The cases of operations, in blocks, each with where it was drawn; None where it was not drawn."""
+        if self._options.given:  # one by one, since they may be large
+            yield from ((None, [case]) for case in self._options.given if isinstance(case, Case))
+            return
         yield None, self._new(case for case in self._options.first if isinstance(case, Case))
         for claim in self._claims:
             yield None, self._new(sorted(catalogue(self._options.strength, claim), key=_plainness)[:PLAIN])
@@ -95,6 +99,8 @@ def _plainness(case: Case) -> tuple[object, ...]:
 def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
     """The number of cases that a target with this claim is judged on by these checks, if it is alone."""
     whole = sum(case.check in checks for case in layers(options))
+    if options.given:
+        return whole + sum(isinstance(case, Case) and claim.covers(case) for case in options.given)
     operation = len(catalogue(options.strength, claim))
     if not options.fast:
         operation += options.examples + len(activation_cases(claim)) + len(fixed_cases(claim))
@@ -103,8 +109,9 @@ def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
 
 def layers(options: Options) -> tuple[WholeLayer, ...]:
     """What is asked of whole layers; those that need a home of their own are last, together. Nothing in haste."""
-    first: tuple[WholeLayer, ...] = tuple(case for case in options.first if not isinstance(case, Case))
-    if options.fast:
+    chosen = options.given or options.first
+    first: tuple[WholeLayer, ...] = tuple(case for case in chosen if not isinstance(case, Case))
+    if options.fast or options.given:
         return first
     count = min(max(options.examples // 10, 10), LAYERS_AT_MOST)
     drawn = (*layer_cases(), *draw_layer_cases(options.seed, count))

@@ -26,8 +26,8 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_target(target: Target, strength: int) -> dict[str, Any]:
-    """What became of a target, what it covered, and what it showed."""
-    covered = coverage(target.claimed, strength, target.claim) if target.claimed else None
+    """What became of a target, what it covered of the catalogue (there is none of strength 0), and what it showed."""
+    covered = coverage(target.claimed, strength, target.claim) if target.claimed and strength else None
     return {
         "target": target.name,
         "device": target.device,

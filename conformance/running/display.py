@@ -54,10 +54,11 @@ class RunConsole:
             for one in run.targets
             if one.name in run.selected
         }
-        checks = len(set().union(*run.selected.values()))
+        checks, given = len(set().union(*run.selected.values())), len(run.given.cases)
+        asked = f"{given} given case{'s' * (given > 1)} each" if given else f"{run.options.examples} drawn cases each"
         self._console.print(
             f"Judging {len(tasks)} target{'s' * (len(tasks) > 1)} by {checks} check{'s' * (checks > 1)}, "
-            f"{run.options.examples} drawn cases each, seed {run.options.seed}."
+            f"{asked}, seed {run.options.seed}."
         )
         run.progress = lambda target, done: self._bars.advance(tasks[target.name], done)
         run.announce = partial(self._console.print, soft_wrap=True)

@@ -25,6 +25,7 @@ from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks, layers
+from depthwise_conformance.running.comparing import Comparing
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
 from depthwise_conformance.running.targets import Target
@@ -53,6 +54,7 @@ class Engine:
         self.stopped = False
         self.distinct: dict[str, list[Distinct]] = {}
         self.examiner = Examiner(options.checks, options.strength)
+        self.comparing: Comparing | None = None
         self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
         self._told: set[str] = set()
         self._active = threading.Semaphore(ACTIVE)
@@ -60,6 +62,8 @@ class Engine:
     def evaluate(self, targets: Sequence[Target], selected: Mapping[str, Collection[str]]) -> None:
         """Judges every case of the run on these targets, each by the checks that `selected` has for its name."""
         live = [target for target in targets if target.status == "judged"]
+        if self.options.given and self.comparing is None:
+            self.comparing = Comparing(self.options.given, [target.name for target in live])
         executors = {id(target): ThreadPoolExecutor(1) for target in live}
         under_way: collections.deque[list[Future[None]]] = collections.deque()
         try:
@@ -133,7 +137,7 @@ class Engine:
                 expectations = [expect(case) for case in chunk]
                 yield partial(self._evaluate, expectations, selected, block)
         related = any(judge.METAMORPHIC_CHECK in checks for checks in selected.values())
-        if related and (os.cpu_count() or 1) > 1 and not self.options.fast:
+        if related and (os.cpu_count() or 1) > 1 and not (self.options.fast or self.options.given):
             yield partial(self._compare_cores, selected)
 
     def _evaluate(
@@ -150,7 +154,7 @@ class Engine:
         with self._active:
             start = time.perf_counter()
             with confined(target):
-                for examined in self.examiner.examine_all(target, mine, checks):
+                for examined in self.examiner.examine_all(target, mine, checks, thorough=bool(self.options.given)):
                     self._note(target, examined, block)
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
@@ -211,6 +215,8 @@ class Engine:
     def _note(self, target: Target, examined: Examined, block: Draw | None) -> None:
         case = examined.expectation.case
         judgements = [judgement for _, judgement in examined.found]
+        if self.comparing is not None:
+            self.comparing.note(target.name, examined)
         target.count(case, judgements)
         self._tell_first(target, case, examined.found)
         for check, judgement in examined.found:
@@ -222,7 +228,8 @@ class Engine:
     def _give_up_if_all_raise_alike(self, target: Target) -> None:
         """What plain cases all raise, any case will raise: a typo is not a finding on each of them."""
         alike = len({judgement.signature for judgement in target.raised}) == 1
-        if target.status == "judged" and alike and len(target.raised) == PLAIN == target.judged:
+        plain = not self.options.given
+        if plain and target.status == "judged" and alike and len(target.raised) == PLAIN == target.judged:
             target.status = "broken"
             target.message = f"the first {PLAIN} cases, plain ones, raise the same:\n{target.raised[0].detail}"
             for check in self.options.checks:

@@ -31,6 +31,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "COMMAND",
         "help": "judge the program that this starts, which speaks the protocol of docs/protocol.md (repeatable)",
     },
+    "--case": {
+        "action": "append",
+        "default": [],
+        "metavar": "CASE",
+        "help": "judge this case alone: a file, or a folder with arrays of yours; see docs/cases.md (repeatable)",
+    },
+    "--model": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "judge the depthwise layers of this .keras, .onnx, .tflite or .json file alone (repeatable)",
+    },
+    "--input": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "what the model gets, a .npy file: each layer is judged on what arrives there (default: random data)",
+    },
     "--only": {
         "default": "",
         "metavar": "CLAIM",
@@ -122,6 +139,9 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         targets=tuple(given["--target"]),
         adapters=tuple(given["--adapter"]),
         workers=tuple(given["--worker"]),
+        cases=tuple(given["--case"] or ()),
+        models=tuple(given["--model"] or ()),
+        input=given["--input"],
         checks=tuple(given["--check"]) or CHECKS,
         only=given["--only"] or "",
         least=given["--least"],

@@ -18,6 +18,7 @@ from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
+from depthwise_conformance.reports.layers import write_layers
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import write_runs
@@ -28,6 +29,7 @@ from depthwise_conformance.running.casefiles import has_cases, read_folder, writ
 from depthwise_conformance.running.describing import describe_machine, describe_target
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
+from depthwise_conformance.running.given import read_given
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
@@ -56,6 +58,9 @@ class RunOptions:
     targets: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    input: Path | None = None
     checks: tuple[str, ...] = CHECKS
     only: str = ""
     least: int | None = None
@@ -114,12 +119,14 @@ class ConformanceRun:
         self._started = time.time()
         check_folder(options.out)
         asked = requests(options.targets, options.adapters, options.workers)
+        self.given = read_given(options.cases, options.models, options.input, options.out)
         kind = _inside(asked) if options.in_process else Worker
         self.targets = open_targets(asked, options.timeout, options.device, Claim(options.only), kind)
         self._check_targets()
         self._writer = RecordWriter(options.out)
         first = tuple(read_folder(options.out)) if options.failed_first and has_cases(options.out) else ()
-        engine_options = Options(options.checks, options.examples, options.seed, options.strength, first, options.fast)
+        kept = (options.checks, options.examples, options.seed, options.strength)
+        engine_options = Options(*kept, first, self.given.cases, options.fast)
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
         self.engine.announce_first = self._announce_first
@@ -229,6 +236,7 @@ class ConformanceRun:
         """Writes what is known at the end; last of all, that it is complete."""
         self._writer.__exit__(None, None, None)
         write_discrepancies(self.options.out, self.discrepancies)
+        write_layers(self.options.out, self.engine.comparing.rows if self.engine.comparing else ())
         told = self._description()
         page = write_page(self.options.out, [told])
         write_runs(self.options.out, [told])
@@ -290,6 +298,7 @@ class ConformanceRun:
             "only": o.only,
             "least": o.least,
             "fast": o.fast,
+            "models": self.given.models,
             "thin": self.thin,
             "complete": self.complete,
             "stopped": self.engine.stopped,
@@ -298,8 +307,15 @@ class ConformanceRun:
                 "targets": o.targets,
                 "adapters": o.adapters,
                 "workers": o.workers,
+                "cases": o.cases,
+                "models": o.models,
+                "input": None if o.input is None else str(o.input),
                 "device": o.device,
                 "timeout": o.timeout,
             },
-            "targets": [describe_target(target, o.strength) for target in self.targets if target.name in self._mine],
+            "targets": [
+                describe_target(target, 0 if self.given.cases else o.strength)
+                for target in self.targets
+                if target.name in self._mine
+            ],
         }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthwise_conformance.reports.record import CHECKS, Verdict
+from depthwise_conformance.reports.layers import LAYERS, read_layers
+from depthwise_conformance.reports.record import CHECKS, REFERENCE, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
+
+LAYERS_SHOWN = 40
 
 
 def print_summary(folder: Path, console: Console) -> None:
     """The table of targets by checks of a run folder, what did not run, and where the report is."""
     console.print(_table(folder))
+    if rows := read_layers(folder):
+        _print_layers(rows, console)
     for run in read_runs(folder):
         for target in run["targets"]:
             if target["status"] != "judged":
                 console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
+        for model in run.get("models", []):
+            for name, why in (*model["notes"], *(("left out: " + name, why) for name, why in model["skipped"])):
+                console.print(f"{model['file']}: {name}: {why}", soft_wrap=True)
         if run.get("stopped"):
             console.print("Stopped at the first discrepancy: what was not reached is not known.")
         elif not run.get("complete"):
@@ -49,6 +58,32 @@ def _table(folder: Path) -> Table:
         figures = (str(count(described[target])) if target in described else "" for target in targets)
         table.add_row(f"cases {word}", *figures, style="dim")
     return table
+
+
+def _print_layers(rows: Sequence[Comparison], console: Console) -> None:
+    """Layers by what was held against what: the worst errors."""
+    title = "Layers: the worst error, in units of what rounding may do"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("layer", overflow="fold", min_width=12)
+    columns = list(dict.fromkeys((row.target, row.against) for row in rows))
+    for target, against in columns:
+        name = target if against == REFERENCE else f"{target} / {against}"
+        table.add_column(name, justify="right", overflow="fold", min_width=8)
+    layers = list(dict.fromkeys((row.layer, row.case) for row in rows))
+    cells = {(row.layer, row.case, row.target, row.against): _distance(row) for row in rows}
+    for layer in layers[:LAYERS_SHOWN]:
+        table.add_row(layer[0], *(cells.get((*layer, *column), Text("")) for column in columns))
+    console.print(table)
+    if (further := len(layers) - LAYERS_SHOWN) > 0:
+        console.print(f"And {further} further layers, in {LAYERS}.")
+
+
+def _distance(row: Comparison) -> Text:
+    figure = "" if math.isnan(row.error) else f"{row.error:.3g}"
+    if row.verdict is Verdict.PASS:
+        return Text(figure or "pass", style="green")
+    style = "red bold" if row.verdict.is_discrepancy else "dim"
+    return Text(f"{row.verdict.value} {figure}".rstrip(), style=style)
 
 
 def _judged(target: Mapping[str, Any]) -> int:
