@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -30,11 +31,12 @@ ARGUMENTS = ("kernel_size", "strides", "padding", "depth_multiplier", "data_form
 
 def read(file: Path, given: AnyArray | None) -> Found:
     """Every call of a depthwise layer, in order; `given` is the model's input. Raises UnreadableError."""
+    content = _content(file)
     os.environ.setdefault("KERAS_BACKEND", next(name for name in (*BACKENDS, "") if not name or find_spec(name)))
     tensorflow_nn.prepare()
     keras: Any = import_module("keras")
     keras.utils.set_random_seed(0)  # weights that are in no file: what arrives is the same each time
-    model = _load(keras, file)
+    model = _load(keras, file, content)
     names = _names(model)
     calls = _calls(keras, model, given)
     counted: Counter[int] = Counter()
@@ -48,17 +50,28 @@ def read(file: Path, given: AnyArray | None) -> Found:
             yield Skipped(names.get(id(layer), layer.name), why)
 
 
-def _load(keras: Any, file: Path) -> Any:
+def _content(file: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing, of a `.keras` file. Raises UnreadableError for what cannot be a model."""
+    if file.suffix == ".keras":
+        if not zipfile.is_zipfile(file):
+            raise UnreadableError("is no .keras file, which is a zip archive, or not all of one")
+        return {}
     try:
-        if file.suffix == ".keras":
-            return keras.saving.load_model(file, compile=False, safe_mode=True)
         content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or not {"layers", "class_name"} & set(content):
-            raise ValueError("it is neither what to_json() nor what get_config() of a model gives")
-        if "class_name" not in content:
-            kind = "Functional" if "input_layers" in content else "Sequential"
-            content = {"module": "keras", "class_name": kind, "config": content, "registered_name": kind}
-        return keras.saving.deserialize_keras_object(content, safe_mode=True)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"is no JSON: {error}") from None
+    if not isinstance(content, dict) or not {"layers", "class_name"} & set(content):
+        raise UnreadableError("is neither what to_json() nor what get_config() of a Keras model gives")
+    return content
+
+
+def _load(keras: Any, file: Path, content: dict[str, Any]) -> Any:
+    try:
+        if not content:
+            return keras.saving.load_model(file, compile=False, safe_mode=True)
+        if "class_name" in content:
+            return keras.saving.deserialize_keras_object(content, safe_mode=True)
+        return (keras.Model if "input_layers" in content else keras.Sequential).from_config(content)
     except Exception as error:  # of Keras, of zip files, of HDF5
         raise UnreadableError(f"cannot be read as a Keras model: {_first_line(error)}") from None
 
@@ -107,7 +120,7 @@ def _found(keras: Any, layer: Any, name: str, x: AnyArray, arrived: bool, weight
         activation = keras.activations.serialize(layer.activation)
         if not isinstance(activation, str):
             raise ValueError("its activation is a function of its own")
-        stated = LayerConfig(**arguments, activation=activation, dtype=dtype)
+        stated = LayerConfig(**arguments, activation=None if activation == "linear" else activation, dtype=dtype)
     except ValueError as error:
         return Skipped(name, str(error))
 

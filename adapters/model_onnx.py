@@ -26,7 +26,7 @@ def read(file: Path, given: AnyArray | None) -> Found:
     """The depthwise layers in the graph's order; `given` is the model's input. Raises UnreadableError."""
     onnx: Any = import_module("onnx")
     try:
-        model = onnx.inliner.inline_local_functions(onnx.load(file))
+        model = import_module("onnx.inliner").inline_local_functions(onnx.load(file))
         if not model.graph.node:
             raise ValueError("it has no nodes")
         graph = _with_sizes(onnx, model, given).graph
@@ -36,22 +36,24 @@ def read(file: Path, given: AnyArray | None) -> Found:
         raise UnreadableError(f"cannot be read as an ONNX model: {str(error).strip()[:200]}") from None
     constants = _constants(onnx, graph)
     nodes = [node for node in graph.node if _is_convolution(node)]
-    arrived = {} if given is None else _arrived(onnx, model, [node.input[0] for node in nodes], given)
     shapes = {one.name: _shape(one) for one in (*graph.input, *graph.value_info, *graph.output)}
+    arrived: dict[str, AnyArray] = {}
+    if given is not None or not all(shapes.get(node.input[0]) for node in nodes):
+        arrived = _arrived(onnx, model, [node.input[0] for node in nodes], given)
     for node in nodes:
         x = arrived.get(node.input[0])
-        found = _layer(onnx, node, constants, shapes.get(node.input[0]) if x is None else x.shape, x)
+        shape = shapes.get(node.input[0]) if x is None else x.shape
+        found = _layer(onnx, node, constants, shape or (), x if given is not None else None)
         if found is not None:
             yield found
     for node in graph.node:
         for inner in _within(node):
-            yield Skipped(_name(inner), f"inside a {node.op_type}: accepted are those of the model's own graph")
+            yield Skipped(_name(inner), f"in a graph within {node.op_type}; accepted are those of the model's own")
 
 
 def _with_sizes(onnx: Any, model: Any, given: AnyArray | None) -> Any:
     """The model with the sizes of its inputs set and all others inferred."""
-    constants = {one.name for one in model.graph.initializer}
-    inputs = [one for one in model.graph.input if one.name not in constants]
+    inputs = _inputs(model)
     if given is not None and len(inputs) != 1:
         raise UnreadableError(f"--input: accepted for models of one input; this one has {len(inputs)}")
     for one in inputs:
@@ -62,11 +64,12 @@ def _with_sizes(onnx: Any, model: Any, given: AnyArray | None) -> Any:
             raise UnreadableError(f"--input: is of shape {chosen}; accepted are {len(sizes)} sizes, {(*known,)}")
         for size, value in zip(sizes, chosen, strict=True):
             size.dim_value = value
-    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    del model.graph.value_info[:]  # which speak of sizes that were not known
+    return import_module("onnx.shape_inference").infer_shapes(model, data_prop=True)
 
 
 def _layer(
-    onnx: Any, node: Any, constants: Mapping[str, AnyArray], shape: tuple[int, ...] | None, x: AnyArray | None
+    onnx: Any, node: Any, constants: Mapping[str, AnyArray], shape: tuple[int, ...], x: AnyArray | None
 ) -> FoundLayer | Skipped | None:
     name, weight = _name(node), constants.get(node.input[1]) if len(node.input) > 1 else None
     given = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
@@ -78,8 +81,6 @@ def _layer(
         return Skipped(name, f"{groups} groups of {weight.shape[1]} channels each") if groups > 1 else None
     if weight.ndim != 4:
         return Skipped(name, f"of {weight.ndim - 2} dimensions; accepted are two")
-    if shape is None:
-        return Skipped(name, "the shape of its input cannot be inferred; with --input FILE.npy it is seen")
     bias = constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
     if bias is None and len(node.input) > 2 and node.input[2]:
         return Skipped(name, "its bias is computed; accepted is a constant")
@@ -136,20 +137,31 @@ def _pads(given: Mapping[str, Any], usual: Pads) -> Pads:
     return (above, below), (left, right)
 
 
-def _arrived(onnx: Any, model: Any, names: list[str], given: AnyArray) -> dict[str, AnyArray]:
-    """What each of these tensors holds when ONNX Runtime runs the model on `given`."""
+def _arrived(onnx: Any, model: Any, names: list[str], given: AnyArray | None) -> dict[str, AnyArray]:
+    """What each of these tensors holds when ONNX Runtime runs the model on `given`, or on zeros, for the shapes."""
     runtime: Any = import_module("onnxruntime")
-    (own,) = [one.name for one in model.graph.input if one.name not in {one.name for one in model.graph.initializer}]
+    feeds = {one.name: _blank(onnx, one) if given is None else given for one in _inputs(model)}
     outputs = {one.name for one in model.graph.output}
-    wanted = [name for name in dict.fromkeys(names) if name != own]
+    wanted = [name for name in dict.fromkeys(names) if name not in feeds]
     model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in outputs)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     try:
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return {own: given} | dict(zip(wanted, session.run(wanted, {own: given}) if wanted else (), strict=True))
+        return feeds | dict(zip(wanted, session.run(wanted, feeds) if wanted else (), strict=True))
     except Exception as error:
         raise UnreadableError(f"ONNX Runtime cannot run the model: {str(error).strip()[:300]}") from None
+
+
+def _inputs(model: Any) -> list[Any]:
+    """What the model is called with; old models list their constants as inputs too."""
+    constants = {one.name for one in model.graph.initializer}
+    return [one for one in model.graph.input if one.name not in constants]
+
+
+def _blank(onnx: Any, value: Any) -> AnyArray:
+    kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return np.zeros(_shape(value) or (), kind)
 
 
 def _constants(onnx: Any, graph: Any) -> dict[str, AnyArray]:
@@ -157,6 +169,8 @@ def _constants(onnx: Any, graph: Any) -> dict[str, AnyArray]:
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 

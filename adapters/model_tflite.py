@@ -44,7 +44,7 @@ def read(file: Path, given: AnyArray | None) -> Found:
 
 
 def _layer(schema: Any, model: Any, graph: Any, operator: Any, x: AnyArray | None) -> FoundLayer | Skipped:
-    name = _text(graph.tensors[operator.outputs[0]].name).partition(";")[0]
+    name = _name(graph.tensors[operator.inputs[1]])
     source, *weights = (graph.tensors[index] for index in operator.inputs if index >= 0)
     buffers = [model.buffers[one.buffer].data for one in weights]
     kinds = {one.type for one in (source, *weights)}
@@ -89,6 +89,12 @@ def _arrived(package: str, content: bytes, wanted: set[int], given: AnyArray) ->
         return {index: np.array(interpreter.get_tensor(index)) for index in wanted}
     except (RuntimeError, ValueError) as error:
         raise UnreadableError(f"the model cannot be run on this input: {str(error).strip()[:300]}") from None
+
+
+def _name(kernel: Any) -> str:
+    """The layer's name: that of its weights, which may join those of all layers that were merged into it."""
+    names = _text(kernel.name).split(";")
+    return next((name for name in names if name.endswith("depthwise")), names[0])
 
 
 def _text(name: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from depthwise_conformance.casebook.case import Case, Data
-from depthwise_conformance.casebook.recipes import recipe_of
+from depthwise_conformance.casebook.recipes import RECIPES, recipe_of
 from depthwise_conformance.reference import LayerConfig, split_shape
 from depthwise_conformance.reference.geometry import Axis, effective_extent, join_shape, spatial_axes
 
@@ -73,7 +73,7 @@ def altered(case: Case, fact: str, value: Fact) -> Case:
     config = case.config
     stem, _, axis = fact.rpartition("_")
     sizes = dict(zip(("batch", "height", "width", "channels"), split_shape(config, case.input_shape), strict=True))
-    if fact == "recipe":
+    if fact == "recipe" and value in RECIPES:
         return dataclasses.replace(case, data=Data(str(value), case.data.seed))
     if fact in ARGUMENTS:
         changes: dict[str, Any] = {fact: None if value == "linear" else value}

@@ -14,6 +14,8 @@ from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.targets import Target
 
+NAMES_SHOWN = 30
+
 
 def tell(found: Discrepancy, check: str) -> str:
     """A discrepancy in full: who, what, how often, the smallest case, and the line that repeats it.
@@ -73,7 +75,7 @@ def make_discrepancy(target: Target, one: Distinct, passing: int, smallest: Fail
     """What `discrepancies.csv` has of a discrepancy, shrunk to `smallest`."""
     verdict, signature = one.key
     worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
-    story = [tell_case(smallest.case), smallest.judgement.detail, *one.notes]
+    story = [tell_case(smallest.case), smallest.judgement.detail, *_tell_names(one), *one.notes]
     return Discrepancy(
         id=hashlib.sha256(canonical([target.name, one.check, verdict, signature, one.cause]).encode()).hexdigest()[:8],
         target=target.name,
@@ -95,6 +97,13 @@ def make_discrepancy(target: Target, one: Distinct, passing: int, smallest: Fail
         signature=signature,
         detail="\n".join(story),
     )
+
+
+def _tell_names(one: Distinct) -> list[str]:
+    """What the layers are called that show it, where they have names."""
+    names = list(dict.fromkeys(case.name for case in one.group.cases if case.name))
+    more = f", and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return [f"shown by {', '.join(names[:NAMES_SHOWN])}{more}"] if names else []
 
 
 def _literal(value: object) -> str:

@@ -108,6 +108,8 @@ def test_a_change_of_the_case_leaves_its_arrays_out():
         changed = altered(case, fact, value)
         assert changed.data.arrays == ()
         assert make_arrays(changed).kernel.shape == changed.shapes["kernel"]
+    with pytest.raises(ValueError, match="is not reached by one change"):
+        altered(case, "recipe", OWN)
 
 
 # Relations: each is asked of the case's own arrays, or not at all
