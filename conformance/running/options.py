@@ -31,6 +31,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "COMMAND",
         "help": "judge the program that this starts, which speaks the protocol of docs/protocol.md (repeatable)",
     },
+    "--only": {
+        "default": "",
+        "metavar": "CLAIM",
+        "help": "ask only what this says, as in: kernel_size == 3 and strides in (1, 2) (see docs/claims.md)",
+    },
+    "--least": {
+        "type": int,
+        "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
+    },
     "--case": {
         "action": "append",
         "default": [],
@@ -47,15 +56,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": Path,
         "metavar": "FILE",
         "help": "what the model gets, a .npy file: each layer is judged on what arrives there (default: random data)",
-    },
-    "--only": {
-        "default": "",
-        "metavar": "CLAIM",
-        "help": "ask only what this says, as in: kernel_size == 3 and strides in (1, 2) (see docs/claims.md)",
-    },
-    "--least": {
-        "type": int,
-        "help": "cases that each target has to be judged on, or the run is not done (default: a tenth of those asked)",
     },
     "--in-process": {
         "action": argparse.BooleanOptionalAction,

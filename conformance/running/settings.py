@@ -77,9 +77,9 @@ def _read(file: Path, key: str, value: Any) -> Any:
 def _located(folder: Path, key: str, value: Any) -> Any:
     """With its paths no longer relative to the file, but to nothing."""
     match key:
-        case "out":
+        case "out" | "input":
             return folder / value
-        case "adapter":
+        case "adapter" | "case" | "model":
             return [str(folder / location) for location in value]
         case "worker":
             return [_command(folder, command) for command in value]

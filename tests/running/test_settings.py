@@ -31,6 +31,9 @@ def test_every_option_may_stand_in_the_file(tmp_path):
     worker = ["node worker.mjs 'a b'", "./serve --port 80", "node 'unclosed"]
     only = "kernel_size == 3"
     least = 10
+    case = ["mine"]
+    model = ["net.onnx"]
+    input = "image.npy"
     in-process = false
     failed-first = true
     fast = true
@@ -52,6 +55,8 @@ def test_every_option_may_stand_in_the_file(tmp_path):
         shlex.join([f"{tmp_path}/serve", "--port", f"{tmp_path}/80"]),
         "node 'unclosed",
     ]
+    assert (found["--case"], found["--model"]) == ([f"{tmp_path}/mine"], [f"{tmp_path}/net.onnx"])
+    assert found["--input"] == tmp_path / "image.npy"
     assert (found["--out"], found["--timeout"], found["--in-process"]) == (tmp_path / "results", 60, False)
 
 
