@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from depthwise_conformance.running import cli
 from depthwise_conformance.running.given import Given, read_given
 from depthwise_conformance.running.usage import UsageError
 
-pytest.importorskip("tensorflow")
-pytest.importorskip("onnxruntime")
+MAKERS = ("keras", "tensorflow", "torch", "onnx", "onnxruntime")  # not imported here: they live in other processes
+pytestmark = pytest.mark.skipif(not all(map(find_spec, MAKERS)), reason=f"the models are made by {', '.join(MAKERS)}")
 WRONG = location("SamePaddingOddZeroBefore")
 FUSSY = f"{FAKES / 'particular.py'}:WrongForFive"
 OWN_KERNEL = np.array([[1, 2], [3, 5]], np.float32).reshape(2, 2, 1, 1)
