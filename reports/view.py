@@ -131,9 +131,10 @@ class View:
         return all(run.get("complete") is True for run in self.runs)
 
     @property
-    def thin(self) -> list[str]:
-        """What run.json says of targets that were judged on too little."""
-        return [str(told) for run in self.runs for told in run.get("thin") or ()]
+    def shortfalls(self) -> list[tuple[str, str]]:
+        """What run.json says of targets that were judged or diagnosed on too little."""
+        kinds = (("Judged on too little", "thin"), ("Not diagnosed in full", "cut_short"))
+        return [(title, str(told)) for run in self.runs for title, name in kinds for told in run.get(name) or ()]
 
     @property
     def not_judged(self) -> int:

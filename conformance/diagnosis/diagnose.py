@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,34 +17,38 @@ import numpy as np
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered
+from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.distinct import (
+    ONLY_IF,
     VALUES,
     WHEREVER,
     Distinct,
+    arithmetic_of,
     evidence,
     fails_alike,
     is_deviation,
     ordinary,
 )
+from depthwise_conformance.diagnosis.empties import tell_empties, without_told
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
+from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule, seeds
+from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.separating import simplest
-from depthwise_conformance.diagnosis.sights import Examine, Sights
+from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.repeating import STALE
-from depthwise_conformance.judging.tally import Examined, Group, Key, Tally
+from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally
 from depthwise_conformance.judging.values import in_units
-from depthwise_conformance.layers.telling import condition
+from depthwise_conformance.layers.telling import condition, refused_arguments
 from depthwise_conformance.reports.record import CHECKS, Verdict
 
-SECONDS = 10.0  # for one discrepancy
 QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may cost a worker
 SEPARATED = 40  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
-ACTIVATIONS_AT_MOST = 4  # with which alone a group fails, for it to be told apart by them
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a stale result makes of the argument that was altered last.
 STALE_CAUSES = {
@@ -69,40 +72,54 @@ PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a differe
 class Diagnosis:
     """Diagnoses one target. `examine` asks it for a case, `afresh` a process that was asked nothing before.
 
-    `pool` has cases to ask for; `seconds` are for all of it. Whatever is asked is inside the `claim`.
+    `pool` has cases to ask for; `budget` is for all of it. Whatever is asked is inside the `claim`.
     """
 
     def __init__(
-        self, examine: Examine, afresh: Examine, pool: Sequence[Case], seconds: float, claim: Claim = EVERYTHING
+        self, examine: Examine, afresh: Examine, pool: Sequence[Case], budget: Budget, claim: Claim = EVERYTHING
     ) -> None:
-        self._examine, self._pool, self._claim = examine, pool, claim
-        self._sights = Sights(examine, afresh, self._late, claim)
-        self._deadline = time.monotonic() + seconds
+        self._ask_target, self._pool, self._claim, self._budget = examine, pool, claim, budget
+        self._sights = Sights(self._examine, afresh, self._late, claim)
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
         """What the target's tallies, by check, come down to."""
-        found: list[Distinct] = []
+        empties = tell_empties(tallies, self._examine, self._pool, Limit(QUESTIONS, self._claim, self._late))
+        found = [empties] if empties else []
         for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
             if check == PURITY_CHECK and any(one.check == check for one in found):
                 continue  # comes first: what is remembered makes other results wrong
             groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
-                home = next((one for one in found if self._sights.shows_again(one, check, key, group)), None)
-                if home:
-                    home.join(check, group)
-                    continue
-                for one in self._diagnose(check, key, group, tallies[check]):
-                    twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
-                    if twin is None:
-                        found.append(one)
-                    else:
-                        twin.join(check, one.group)
+                self._distinguish(check, key, without_told(group, empties), tallies[check], found)
         return found
+
+    def _distinguish(self, check: str, key: Key, group: Group, tally: Tally, found: list[Distinct]) -> None:
+        """Adds to `found` what a group comes down to, unless it is there."""
+        if not group.failures:
+            return
+        home = next((one for one in found if self._sights.shows_again(one, check, key, group)), None)
+        if home:
+            home.join(check, group)
+            return
+        for known in found:
+            if shared := self._sights.share(known, check, group, tally.passed):
+                known.join(check, group.only(shared))
+                group = group.without(shared)
+        for one in self._diagnose(check, key, group, tally) if group.failures else ():
+            twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
+            if twin is None:
+                found.append(one)
+            else:
+                twin.join(check, one.group)
+                if not all(map(twin.holds, one.group.cases)):
+                    twin.withdraw_condition()
 
     def _are_one(self, known: Distinct, other: Distinct, check: str, key: Key, group: Group) -> bool:
         """Whether what was found in a group has the cause of a discrepancy already told, or is another sight of it."""
         if other.cause and other.cause == known.cause:
             return True
+        if other.check in FOLLOWING.get(known.check, ()) and other.fulfilled and not other.cause:
+            return bool(other.fulfilled.atoms) and other.fulfilled == known.fulfilled
         if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
             return (known.check, known.condition) == (other.check, other.condition)
         return other.group is not group and self._sights.shows_again(known, check, key, other.group)
@@ -117,12 +134,16 @@ class Diagnosis:
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
+        if key.verdict is Verdict.IMPRECISE and not suspects:
+            whole.cause = arithmetic_of(key)
         self._find_condition(whole, tally)
+        if " + " in whole.cause and not whole.condition:
+            whole.cause = ""  # two together explain much by chance
         if whole.cause or whole.condition:
             yield whole
             return
         if not suspects:
-            yield from self._by_activation(whole, tally)
+            yield from self._by_rules(whole, tally)
             return
         rest = group
         for suspect in suspects:
@@ -137,25 +158,71 @@ class Diagnosis:
                 ]
                 one.group, rest = rest.only(explained), rest.without(explained)
                 yield one
-        if rest is group:
-            yield from self._by_activation(whole, tally)
-        elif rest.failures:
-            one = Distinct(check, key, rest, place=_place(check, rest))
-            self._find_condition(one, tally)
-            yield from [one] if one.condition else self._by_activation(one, tally)
+        if rest.failures:
+            one = whole if rest is group else Distinct(check, key, rest, place=_place(check, rest))
+            if one is not whole:
+                self._find_condition(one, tally)
+            yield from [one] if one.condition else self._by_rules(one, tally)
 
-    def _by_activation(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
-        """A group of which nothing is known, apart by activations where it fails with a few of them alone."""
-        names = {case.config.activation for case in whole.group.cases}
-        few = 1 < len(names) <= ACTIVATIONS_AT_MOST and not names & {None, "linear"}
-        if not few or whole.key.verdict not in VALUES:
-            yield whole
+    def _by_rules(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
+        """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
+        rest, told = whole.group, list[Distinct]()
+        for seed in seeds(whole.group.cases)[:SEEDS]:
+            if self._late() or len(rest.failures) == 0 or any(one.holds(seed) for one in told):
+                continue
+            part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, tally)
+            if part is not None:
+                told.append(part)
+                rest = rest.without(case.id for case in part.group.cases)
+                yield part
+        if rest.failures:
+            left = whole if rest is whole.group else replace(whole, group=rest, place=_place(whole.check, rest))
+            self._find_need(left, told, tally)
+            yield left
+
+    def _find_need(self, left: Distinct, told: Sequence[Distinct], tally: Tally) -> None:
+        """What all cases have that no rule tells, and no case goes without that fails."""
+        if self._late() or not left.group.cases:
             return
-        for name in sorted(map(str, names)):
-            part = whole.group.only(case.id for case in whole.group.cases if case.config.activation == name)
-            one = Distinct(whole.check, whole.key, part, place=_place(whole.check, part))
-            self._find_condition(one, tally)
-            yield one
+
+        def fails(case: Case) -> bool | None:
+            told_before = any(one.holds(case) for one in told)
+            return None if told_before else fails_alike(left, self._examine(case, left.check))
+
+        limit = Limit(claim=self._claim, spent=self._late)
+        condition = find_need(Known(left.group.cases, tally.passed, self._pool, limit), fails)
+        if condition is not None:
+            left.condition, left.fulfilled, left.need = f"{ONLY_IF}{condition}", condition, True
+
+    def _rule(self, whole: Distinct, seed: Case, told: Sequence[Distinct], tally: Tally) -> Distinct | None:
+        """The cases of a group that one rule around `seed` holds on, with their cause where there is one."""
+        shown: dict[str, Exhibit] = {}
+
+        def fails(case: Case) -> bool | None:
+            if any(one.holds(case) for one in told):
+                return None
+            examined = self._examine(case, whole.check)
+            answer, exhibit = fails_alike(whole, examined), examined.exhibit(whole.check)
+            if answer and exhibit:
+                shown[case.id] = exhibit
+            return answer
+
+        questions = COSTLY_QUESTIONS if whole.key.verdict in LOST else RULE_QUESTIONS
+        limit = Limit(questions, self._claim, self._late, EASY)
+        finding = find_rule(seed, Known(whole.group.cases, tally.passed, self._pool, limit), fails)
+        if finding is None or finding.condition is None:
+            return None
+        part = whole.group.only(case.id for case in whole.group.cases if finding.condition.holds(case))
+        one = Distinct(whole.check, whole.key, part, place=_place(whole.check, part))
+        self._conclude(one, finding)
+        if not one.condition:
+            return None
+        held = {case.id for case in finding.failing}
+        evident = replace(part, exhibits={**part.exhibits, **{name: shown[name] for name in shown if name in held}})
+        suspects = self._causes(whole.check, whole.key, evident, tally)
+        if len(suspects) == 1 and not suspects[0].ids:
+            one.cause, one.total = suspects[0].name, False
+        return one
 
     # What.
 
@@ -201,6 +268,8 @@ class Diagnosis:
     def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
         if layers := distinct.group.layers:
             distinct.condition = condition(layers, tally.passed_layers)
+        if refusals := distinct.group.refusals:
+            distinct.condition = refused_arguments(refusals)
         if not distinct.group.cases or self._late():
             return
         if not is_deviation(distinct):
@@ -243,7 +312,7 @@ class Diagnosis:
             return answer
 
         questions = COSTLY_QUESTIONS if distinct.key.verdict in LOST else QUESTIONS
-        limit = Limit(questions, min(SECONDS, self._deadline - time.monotonic()), self._claim)
+        limit = Limit(questions, self._claim, self._late)
         finding = narrow(group.cases, tally.passed, fails, self._pool, limit, relevant)
         # Where it fails otherwise too often, the cause is not all of it.
         doubtful = is_deviation(distinct) and answers[None] > DOUBTFUL * answers[True]
@@ -265,7 +334,11 @@ class Diagnosis:
             distinct.notes[-1] += "; ".join(fitting)
 
     def _late(self) -> bool:
-        return time.monotonic() > self._deadline
+        return self._budget.spent
+
+    def _examine(self, case: Case, check: str) -> Examined:
+        self._budget.spend()
+        return self._ask_target(case, check)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
+OWN_SUMS = "sums in the layer's own half precision"
+ONLY_IF = "only if "  # before a condition that not only failing cases fulfil
 WHEREVER = "wherever it makes a difference"
 
 
@@ -28,6 +30,7 @@ class Distinct:
     place: str = ""
     fulfilled: Condition | None = None  # what `condition` says
     total: bool = False  # whether every case fails that fulfils it, not only those where the cause makes a difference
+    need: bool = False  # whether it is only what all failing cases have: some pass that have it, too
     beside: tuple[str, ...] = ()  # causes that other cases of the check are suspected of
     notes: list[str] = field(default_factory=list)
     shown_by: dict[str, int] = field(default_factory=dict)
@@ -38,7 +41,7 @@ class Distinct:
 
     def withdraw_condition(self) -> None:
         """Takes the condition back: a failing case has been found that does not fulfil it."""
-        self.notes.append(f"a condition that fitted until the smallest case belied it: {self.condition}")
+        self.notes.append(f"a condition that fitted until a further case belied it: {self.condition}")
         self.condition, self.fulfilled, self.total = "", None, False
 
     def join(self, check: str, group: Group) -> None:
@@ -57,6 +60,12 @@ class Distinct:
 def is_deviation(distinct: Distinct) -> bool:
     """Whether the cause is one whose results can be computed."""
     return distinct.check in PARTS and all(name in BY_NAME for name in distinct.cause.split(" + "))
+
+
+def arithmetic_of(key: Key) -> str:
+    """The cause of an imprecise result, from its signature: the narrower arithmetic that explains it."""
+    dtype, _, arithmetic = key.signature.partition(": ")
+    return OWN_SUMS if arithmetic == f"{dtype} accumulation" else arithmetic
 
 
 def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
 
 SEARCHED = 8  # failing samples on which every deviation is tried, unless one explains all
 EVIDENCE = (0, 6, 12)  # distinct wrong numbers that one deviation, or a pair, has to predict: as many may be chance
+PAIRS = 4000  # tried of two deviations together
 SUBSET = 3  # failing samples that make a partial cause
 ROUGHLY = 0.1  # of the largest number observed: who is further off need not be looked at closely
 COMBINED = (
@@ -77,7 +77,7 @@ class Explanation:
     that change the fewest parts.
 
     These samples do not separate them. Where there is none, `partial` has those that explain some of the failing
-    samples, the most first. `complete` says whether the search ended in its time.
+    samples, the most first. `complete` says whether all was tried.
     """
 
     causes: tuple[Cause, ...]
@@ -85,22 +85,22 @@ class Explanation:
     complete: bool
 
 
-def explain(samples: Sequence[Sample], seconds: float = 2.0) -> Explanation | None:
+def explain(samples: Sequence[Sample], pairs: int = PAIRS) -> Explanation | None:
     """What explains the failing samples; None where nothing of the library does, or the data cannot tell.
 
-    Left out are samples whose arguments are not all finite, and failing ones that no single element shows.
+    Left out are samples whose arguments are not all finite, and failing ones that no single element shows. At most so
+    many `pairs` of deviations are tried.
     """
-    deadline = time.monotonic() + seconds
     views = [_View(i, sample) for i, sample in enumerate(samples) if _usable(sample) and _shows(sample)]
     failing = sorted((view for view in views if view.sample.failing), key=lambda view: view.work)
     passing = sorted((view for view in views if not view.sample.failing), key=lambda view: view.work)
     if not failing:
         return None
-    search = _Search(failing, deadline)
-    search.singles(deadline - 0.5 * seconds)
+    search = _Search(failing)
+    search.singles()
     found = search.covering(1)
     if not found:
-        search.pairs()
+        search.pairs(pairs)
         found = search.covering(2)
     causes = [_contradicted(names, search.table[names], passing) for names in found]
     partial: list[Cause] = []
@@ -110,7 +110,7 @@ def explain(samples: Sequence[Sample], seconds: float = 2.0) -> Explanation | No
         return None
     causes.sort(key=_doubt)
     partial.sort(key=lambda cause: (-len(cause.explains), *_doubt(cause)))
-    return Explanation(tuple(causes), tuple(partial), not search.late)
+    return Explanation(tuple(causes), tuple(partial), search.complete)
 
 
 def reproduces(name: str, sample: Sample) -> bool:
@@ -268,23 +268,20 @@ def _distinct(numbers: NDArray[Any]) -> int:
 class _Search:
     """Tries deviations on failing samples; `table` has what each explains, by the sample's position."""
 
-    def __init__(self, failing: Sequence[_View], deadline: float) -> None:
-        self.failing, self.deadline = failing, deadline
+    def __init__(self, failing: Sequence[_View]) -> None:
+        self.failing = failing
         self.table: dict[tuple[str, ...], dict[int, int]] = {}
-        self.late = False
+        self.complete = True
         self._tried: set[tuple[tuple[str, ...], int]] = set()
         self._unexplained: _View | None = None
 
-    def singles(self, deadline: float) -> None:
+    def singles(self) -> None:
         """Every deviation on the smallest sample; where none explains all, every one on some more."""
         self._unexplained = self._everything(self.failing[0])
         self._follow_up()
         if self.covering(1):
             return
         for view in self.failing[1:SEARCHED]:
-            if time.monotonic() > deadline:
-                self.late = True
-                break
             self._unexplained = self._everything(view) or self._unexplained
         self._follow_up()
 
@@ -299,7 +296,7 @@ class _Search:
             for view in self.failing:
                 self._try((BY_NAME[name],), view)
 
-    def pairs(self) -> None:
+    def pairs(self, at_most: int) -> None:
         """Two deviations of different kinds on a sample that none alone explains; those that do on the others."""
         view = self._unexplained
         if view is None:
@@ -307,11 +304,10 @@ class _Search:
         combined = [d for d in DEVIATIONS if d.kind in COMBINED and view.sample.part in d.parts]
         alone = {d.name: program for d in combined if (program := d.change(view.honest)) is not None}
         useful = [d for d in combined if d.name in alone]
-        for first, second in itertools.combinations(useful, 2):
-            if time.monotonic() > self.deadline:
-                self.late = True
-                return
-            program = None if first.kind == second.kind else second.change(alone[first.name])
+        couples = [pair for pair in itertools.combinations(useful, 2) if pair[0].kind != pair[1].kind]
+        self.complete = len(couples) <= at_most
+        for first, second in couples[:at_most]:
+            program = second.change(alone[first.name])
             if program is not None and view.told_by(program) >= 0:
                 for other in self.failing:
                     if not self._try((first, second), other):

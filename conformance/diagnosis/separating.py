@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,27 +38,54 @@ from depthwise_conformance.diagnosis.conditions import (
 
 MOST = 3  # atoms in a condition
 RIVALS = 300  # conditions kept: the cheapest
+GAIN = 1.0  # of a condition for each doubling of the failing cases on which it holds
 
 
-def simplest(failing: Sequence[Case], passing: Sequence[Case]) -> list[Condition]:
+def simplest(failing: Sequence[Case], passing: Sequence[Case], others: Sequence[Case] = ()) -> list[Condition]:
     """The conditions that hold on all failing cases and on no passing one, cheapest first, at most `RIVALS`.
 
-    None of them has an atom that it could do without. An empty list says that there is no such condition.
+    None of them has an atom that it could do without. An empty list says that there is no such condition. `others`
+    fail, too: the more of them a condition holds on, the less it counts what it costs.
     """
     if not passing:
         return [Condition()]
     groups = _groups(failing, passing)
     masks = list(groups)
+    price = _pricing([atom for atoms in groups.values() for atom in atoms], [] if others is failing else others)
     kept = (12, 5, 3)  # of the atoms that tell the same of all cases, by the number of atoms in the condition
+    for atoms in groups.values():
+        atoms.sort(key=lambda atom: price((atom,)))
     choices: Iterator[tuple[Atom, ...]] = itertools.chain.from_iterable(
         itertools.product(*(groups[masks[index]][: kept[len(cover) - 1]] for index in cover))
         for cover in _covers(masks, len(passing))
     )
-    return [Condition(_ordered(atoms)) for atoms in heapq.nsmallest(RIVALS, choices, key=_cost)]
+    return [Condition(_ordered(atoms)) for atoms in heapq.nsmallest(RIVALS, choices, key=price)]
 
 
-def _cost(atoms: tuple[Atom, ...]) -> float:
-    return sum(atom.cost + 0.5 for atom in atoms)
+def shared(failing: Sequence[Case], passing: Sequence[Case]) -> list[tuple[Atom, float]]:
+    """The atoms that hold on all failing cases, each with the share of the passing ones on which it holds, too."""
+    columns = tabulate([*failing, *passing])
+    truths = ((atom, atom.holds(columns)) for atom in _atoms(columns, len(failing)))
+    return [(atom, float(true[len(failing) :].mean())) for atom, true in truths if true[: len(failing)].all()]
+
+
+def gain(cases: int) -> float:
+    """What a condition gains by the failing cases on which it holds: as much for each doubling."""
+    return GAIN * math.log2(1 + cases)
+
+
+def _pricing(atoms: Sequence[Atom], others: Sequence[Case]) -> Callable[[tuple[Atom, ...]], float]:
+    """The cost of atoms together, less what they gain by `others`."""
+    columns, every = tabulate(others), (1 << len(others)) - 1
+    bits = {id(atom): _bits(atom.holds(columns)) for atom in atoms} if others else {}
+
+    def price(some: tuple[Atom, ...]) -> float:
+        cost = sum(atom.cost + 0.5 for atom in some)
+        if not others:
+            return cost
+        return cost - gain(functools.reduce(operator.and_, (bits[id(atom)] for atom in some), every).bit_count())
+
+    return price
 
 
 def _ordered(atoms: Iterable[Atom]) -> tuple[Atom, ...]:

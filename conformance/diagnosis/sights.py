@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from depthwise_conformance.casebook.case import Case, Data
@@ -76,6 +76,24 @@ class Sights:
                 reproduces(one.cause, evidence(check, exhibit, True)) for exhibit in group.exhibits.values()
             )
         return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
+
+    def share(self, one: Distinct, check: str, group: Group, passed: Sequence[Case]) -> set[str]:
+        """The cases of a group, by their ids, that fail since they fail by a discrepancy already told.
+
+        These are cases whose result of another check is wrong that this one's comes from, and those that its condition
+        tells, if no case passes this check that fulfils it.
+        """
+        if one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ()):
+            failed = {failure.case.id for failure in one.group.failures}
+            both = [case for case in group.cases if case.id in failed]
+            if both and is_deviation(one) and check in PARTS:
+                shown = {case.id: group.exhibits[case.id] for case in both if case.id in group.exhibits}
+                return {name for name in shown if reproduces(one.cause, evidence(check, shown[name], True))}
+            return {case.id for case in both}
+        atoms = one.fulfilled.atoms if one.fulfilled else ()
+        if not (one.total and atoms) or any(map(one.holds, passed)):
+            return set()
+        return {case.id for case in group.cases if one.holds(case)}
 
     def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
         """Whether failures come from what earlier calls left behind: a fresh process does not show them."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, canonical
+from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, canonical
 from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.values import AnyArray, Expectation, Judgement
@@ -102,6 +102,11 @@ class Group:
     def layers(self) -> list[LayerCase]:
         """The layers that failed."""
         return [failure.case for failure in self.failures if isinstance(failure.case, LayerCase)]
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The arguments that were to be refused."""
+        return [failure.case for failure in self.failures if isinstance(failure.case, Refusal)]
 
     def extend(self, other: Group) -> None:
         """Takes in the failures of another group."""

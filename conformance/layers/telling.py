@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from depthwise_conformance.casebook.case import LayerCase, canonical
+from depthwise_conformance.casebook.case import STRIDED_DILATION, LayerCase, Refusal, canonical
 
 KEPT = ("kernel_size", "data_format")  # arguments that no case goes without
 VALUES_AT_MOST = 6  # that a condition names
@@ -33,6 +33,19 @@ def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str
     apart = [name for name in names if not any(facts.get(name) in values[name] for facts in others)]
     few = len(apart) == 1 and len(values[apart[0]]) <= VALUES_AT_MOST
     return f"{apart[0]} in ({', '.join(values[apart[0]])})" if few else ""
+
+
+def refused_arguments(failing: Sequence[Refusal]) -> str:
+    """What is wrong with the arguments, where it is the same with all of them."""
+    wrongs = {case.wrong or STRIDED_DILATION for case in failing}
+    return wrongs.pop() if len(wrongs) == 1 else ""
+
+
+def needed(case: LayerCase, failing: Sequence[LayerCase]) -> str:
+    """The arguments of a case that could be made no plainer, where all failing ones have them, as a condition."""
+    facts = [(name, value) for name, value in _facts(case).items() if name not in KEPT]
+    told = facts and all(_hold(facts, _facts(other)) for other in failing)
+    return " and ".join(f"{name} == {value}" for name, value in facts) if told else ""
 
 
 def plainer(case: LayerCase) -> Iterator[LayerCase]:

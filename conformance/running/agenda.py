@@ -35,9 +35,12 @@ class Options:
     first: tuple[AnyCase, ...] = ()  # asked before all others
     given: tuple[AnyCase, ...] = ()  # what somebody brought: then nothing else is asked
     fast: bool = False  # the catalogue alone, and nothing asked beyond it
-    search_seconds: float = 5.0  # for one discrepancy
-    search_budget: float = 60.0  # seconds for all of them
-    diagnosis_seconds: float = 30.0  # for one target
+    search_steps: int = 120  # by which one discrepancy is shrunk
+    search_budget: int = 2500  # steps for all of them
+    questions: int = 2000  # further cases that one target is asked for in the diagnosis
+    backstop: float = (
+        600.0  # seconds for either of them: a clock that no run should reach, and that is told if one does
+    )
 
 
 class Agenda:

@@ -15,6 +15,7 @@ from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeL
 from depthwise_conformance.casebook.fixed import fixed_cases
 from depthwise_conformance.casebook.recipes import recipe_of
 from depthwise_conformance.casebook.strategies import Draw
+from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging import checks as judge
@@ -100,14 +101,15 @@ class Engine:
     def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
         hurried = self.stopped or self.options.fast or target.status != "judged"
-        seconds = 0.0 if hurried else self.options.diagnosis_seconds
+        budget = Budget(0 if hurried else self.options.questions, self.options.backstop)
         with confined(target):
-            self.distinct[target.name] = self._diagnosis(target, pool, seconds).distinguish(tallies)
+            self.distinct[target.name] = self._diagnosis(target, pool, budget).distinguish(tallies)
+        target.cut_short |= budget.struck
         if target.name not in self.distinct:
             with confined(target):
-                self.distinct[target.name] = self._diagnosis(target, (), 0.0).distinguish(tallies)
+                self.distinct[target.name] = self._diagnosis(target, (), Budget(0, 0.0)).distinguish(tallies)
 
-    def _diagnosis(self, target: Target, pool: Sequence[Case], seconds: float) -> Diagnosis:
+    def _diagnosis(self, target: Target, pool: Sequence[Case], budget: Budget) -> Diagnosis:
         def afresh(case: Case, check: str) -> Examined:
             worker = target.worker.another()
             try:
@@ -117,7 +119,7 @@ class Engine:
             finally:
                 worker.close()
 
-        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, seconds, target.claim)
+        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, budget, target.claim)
 
     def _work(
         self, live: Sequence[Target], selected: Mapping[str, Collection[str]]

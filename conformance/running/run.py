@@ -190,6 +190,12 @@ class ConformanceRun:
         return [told for target in targets if (told := tell_thin(target, self.options.least))]
 
     @property
+    def cut_short(self) -> list[str]:
+        """What there is to say of each target of which the clock kept more from being told."""
+        names = [target.name for target in self.targets if target.cut_short]
+        return [f"The diagnosis of {name} was cut short by the clock: more might have been told." for name in names]
+
+    @property
     def complete(self) -> bool:
         """Whether every selected check judged every case on every target (of one process of several, on its own)."""
         ended = bool(self._mine) and self._mine <= self._evaluated and not self.engine.stopped
@@ -199,7 +205,7 @@ class ConformanceRun:
     def undone(self) -> bool:
         """Whether anything that was begun could not be done in full."""
         lost = any(target.status != "judged" for target in self.targets if target.name in self._mine)
-        return self.failed or (self._begun and lost) or bool(self.thin)
+        return self.failed or (self._begun and lost) or bool(self.thin or self.cut_short)
 
     @property
     def _mine(self) -> set[str]:
@@ -300,6 +306,7 @@ class ConformanceRun:
             "fast": o.fast,
             "models": self.given.models,
             "thin": self.thin,
+            "cut_short": self.cut_short,
             "complete": self.complete,
             "stopped": self.engine.stopped,
             "machine": describe_machine(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from depthwise_conformance.casebook.case import Case, Data, LayerCase
 from depthwise_conformance.casebook.recipes import SPECIAL, recipe_of
+from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
 from depthwise_conformance.judging.tally import Failure, extent
 from depthwise_conformance.layers.asking import judge_layers
@@ -21,7 +21,7 @@ from depthwise_conformance.workers.worker import WorkerBrokenError
 
 
 class Shrinker:
-    """Shrinks one discrepancy after another, within the time that the run has for all of them."""
+    """Shrinks one discrepancy after another, in as many steps as the run has for all of them."""
 
     def __init__(self, options: Options, examiner: Examiner) -> None:
         self._options = options
@@ -49,8 +49,9 @@ class Shrinker:
 
         def fails(case: Case) -> bool:
             nonlocal best
-            if target.status == "broken":
+            if target.status == "broken" or budget.spent:
                 return False
+            budget.spend()
             try:
                 examined = self._examiner.examine(target, case, check)
             except WorkerBrokenError as error:
@@ -61,15 +62,16 @@ class Shrinker:
                 best = Failure(case, judgement)
             return bool(same)
 
-        start = time.monotonic()
+        given = min(self._options.search_steps, self._left)
+        budget = Budget(given, self._options.backstop)
         if best.case.data.arrays and not fails(_without_arrays(best.case)):
             return best  # it takes these numbers
-        seconds = min(self._options.search_seconds, self._left)
         if first is not None and first.block is not None and isinstance(first.case, Case):
-            search(first.block, first.case, fails, seconds)
+            search(first.block, first.case, fails)
         if isinstance(best.case, Case):
-            simplify(best.case, fails, start + seconds)
-        self._left -= time.monotonic() - start
+            simplify(best.case, fails)
+        self._left -= given - budget.left
+        target.cut_short |= budget.struck
         return best
 
 

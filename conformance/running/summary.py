@@ -35,7 +35,7 @@ def print_summary(folder: Path, console: Console) -> None:
             console.print("Stopped at the first discrepancy: what was not reached is not known.")
         elif not run.get("complete"):
             console.print("The run is incomplete: what it did not reach is not known.", style="red bold")
-        for told in run.get("thin", []):
+        for told in (*run.get("thin", []), *run.get("cut_short", [])):
             console.print(told, style="red bold", soft_wrap=True)
     distinct = len(read_discrepancies(folder))
     noun = "discrepancy" if distinct == 1 else "discrepancies"

@@ -64,6 +64,7 @@ class Target:
     raised: list[Judgement] = field(default_factory=list)  # what the first cases raised, if each did
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
+    cut_short: bool = False  # its diagnosis, or the search for a smallest case, by the clock
 
     def expects(self, expectation: Expectation) -> Expectation:
         """What is expected of this target: the same, unless it declares an arithmetic for the case's dtype."""

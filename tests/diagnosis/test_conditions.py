@@ -191,7 +191,7 @@ def test_random_failures_have_no_condition() -> None:
 
 
 def test_the_limit_is_kept_and_leaves_it_open() -> None:
-    found = find(fails_where("padding == 'same' and stride > 1"), 1, limit=Limit(3, 20.0))
+    found = find(fails_where("padding == 'same' and stride > 1"), 1, limit=Limit(3))
     assert found.asked == 3
     assert not found.confirmed
     assert found.condition is not None

@@ -14,9 +14,9 @@ from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.targets import open_targets, requests
 
 
-def diagnose(location: str, checks: Sequence[str] = CHECKS, seconds: float = 30.0) -> list[Distinct]:
+def diagnose(location: str, checks: Sequence[str] = CHECKS, questions: int = 2000) -> list[Distinct]:
     (target,) = open_targets(requests([], [location]), 20.0)
-    engine = Engine(Options(examples=150, checks=tuple(checks), diagnosis_seconds=seconds), lambda records: None)
+    engine = Engine(Options(examples=150, checks=tuple(checks), questions=questions), lambda records: None)
     try:
         engine.evaluate([target], {target.name: checks})
         engine.diagnose([target])
@@ -66,8 +66,8 @@ def test_two_faults_are_two_rows():
     }
 
 
-def test_without_time_every_kind_of_failure_is_a_row_and_nothing_is_claimed():
-    found = diagnose(location("KernelFlipped"), ("output", "gradient_input"), seconds=0.0)
+def test_without_questions_every_kind_of_failure_is_a_row_and_nothing_is_claimed():
+    found = diagnose(location("KernelFlipped"), ("output", "gradient_input"), questions=0)
     assert found
     assert {(one.cause, one.condition) for one in found} == {("", "")}
 

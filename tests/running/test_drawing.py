@@ -52,15 +52,9 @@ def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
         asked.append(case)
         return case.dtype == first.dtype
 
-    search(Draw(0, 60), first, fails, 30.0)
+    search(Draw(0, 60), first, fails)
     assert first not in asked, "it is known to fail"
     smallest = min((case for case in asked if case.dtype == first.dtype), key=extent, default=first)
     assert extent(smallest) <= extent(first)
     assert extent(smallest)[0] <= 2
     assert len(asked) == len({case.id for case in asked}), "a case is asked once"
-
-
-def test_the_search_stops_asking_when_the_time_is_up():
-    asked: list[Case] = []
-    search(Draw(0, 60), draw_block(0, 60)[40], lambda case: bool(asked.append(case)), 0.0)
-    assert asked == []

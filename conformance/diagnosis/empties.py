@@ -1,0 +1,77 @@
+"""Empty batches: what fails on them, in whatever check and way, is told as one discrepancy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from depthwise_conformance.casebook.case import AnyCase, Case
+from depthwise_conformance.casebook.facts import facts
+from depthwise_conformance.diagnosis.conditions import Atom, Condition
+from depthwise_conformance.diagnosis.distinct import ONLY_IF, Distinct
+from depthwise_conformance.diagnosis.inquiry import Limit, narrow
+from depthwise_conformance.diagnosis.sights import Examine
+from depthwise_conformance.judging.tally import Group, Key, Tally
+from depthwise_conformance.reports.record import CHECKS
+
+MIXED = 2  # checks or verdicts by which empty batches fail, for them to be told together
+FILLED = 8  # of the failing cases, that are asked with one image instead of none
+EMPTY = Condition((Atom("batch", "==", 0),))
+Part = tuple[str, Key, Group]
+
+
+def tell_empties(tallies: Mapping[str, Tally], examine: Examine, pool: Sequence[Case], limit: Limit) -> Distinct | None:
+    """The one discrepancy that all failing cases with an empty batch are; None where they fail in one way alone."""
+    parts = list(_empty_parts(tallies))
+    failing = list(dict.fromkeys(case for _, _, group in parts for case in group.cases))
+    if len(parts) < MIXED:
+        return None
+    checks = list(dict.fromkeys(check for check, _, _ in parts))
+    failed = {case for tally in tallies.values() for group in tally.groups.values() for case in group.cases}
+    passing = [
+        case for case in dict.fromkeys(c for check in checks for c in tallies[check].passed) if case not in failed
+    ]
+
+    def fails(case: Case) -> bool | None:
+        for check in checks:
+            judgement = examine(case, check).judgement(check)
+            if judgement is not None and judgement.verdict.is_discrepancy:
+                return True if _is_empty(case) else None
+        return False
+
+    empty_pool = [replace(case, input_shape=(0, *case.input_shape[1:])) for case in pool[: len(pool) // 2]]
+    finding = narrow(failing, passing, fails, [*empty_pool, *pool], limit)
+    if finding.confirmed and finding.condition:
+        return _told(parts, finding.condition, str(finding.condition))
+    filled = [replace(case, input_shape=(1, *case.input_shape[1:])) for case in failing[:FILLED]]
+    answers = [fails(case) for case in filled if limit.claim.covers(case)]
+    told = any(judged is False for judged in answers)
+    return _told(parts, EMPTY, f"{ONLY_IF}{EMPTY}") if told else None
+
+
+def without_told(group: Group, empties: Distinct | None) -> Group:
+    """A group without the cases that are told as empty batches."""
+    told = {case.id for case in group.cases if _is_empty(case)} if empties else set()
+    return group.without(told) if told else group
+
+
+def _told(parts: Sequence[Part], condition: Condition, told: str) -> Distinct:
+    (check, key, group), *others = parts
+    need = told.startswith(ONLY_IF)
+    one = Distinct(check, key, group, condition=told, fulfilled=condition, total=not need, need=need)
+    for other, _, also in others:
+        one.join(other, also)
+    return one
+
+
+def _empty_parts(tallies: Mapping[str, Tally]) -> Iterator[Part]:
+    """Of every check and verdict, the failing cases with an empty batch: those without a result first."""
+    for check in (check for check in CHECKS if check in tallies):
+        for key, group in sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing):
+            empty = group.only(case.id for case in group.cases if _is_empty(case))
+            if empty.failures:
+                yield check, key, empty
+
+
+def _is_empty(case: AnyCase) -> bool:
+    return isinstance(case, Case) and bool(facts(case)["empty"])

@@ -1,0 +1,98 @@
+"""Several faults in one group of failing cases, each told by a rule: a condition that only some of them fulfil.
+
+Sequential covering, as in Clark and Niblett's CN2 and Michalski's AQ: a rule is grown around one failing case, held to
+no passing one, borne out by questions, and the cases on which it holds are set aside before the next is looked for. The
+case is made as plain as it can be first, so that it shows one fault, and no more of the others than it must.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.facts import Fact, altered, facts
+from depthwise_conformance.diagnosis.candidates import targeted
+from depthwise_conformance.diagnosis.conditions import Condition
+from depthwise_conformance.diagnosis.inquiry import Ask, Finding, Limit, Proof, narrow
+from depthwise_conformance.diagnosis.separating import shared
+from depthwise_conformance.judging.tally import extent
+
+# What a case has that is plain, in the order in which it is tried: first what hides faults and sets off others.
+PLAIN: tuple[tuple[str, Fact], ...] = (
+    *(("recipe", "uniform"), ("activation", "linear"), ("dtype", "float32"), ("use_bias", False)),
+    *(("data_format", "channels_last"), ("padding", "valid"), ("depth_multiplier", 1), ("dilation", 1), ("stride", 1)),
+    *(("dilation_height", 1), ("dilation_width", 1), ("stride_height", 1), ("stride_width", 1), ("batch", 1)),
+    *(("kernel_height", 1), ("kernel_width", 1), ("channels", 1), ("output_height", 2), ("output_width", 2)),
+)
+SEEDS = 3  # cases of a group around which rules are looked for
+QUESTIONS = 60  # for each
+EASY = Proof(positives=8, more=2, far=4, lead=0.5)  # the known cases bear a rule out, too
+RARE, TELLING = 0.2, 8.0  # share of the passing cases that have what all failing ones have; bits by which that tells
+NEAR, TRIED = 4, 12  # cases without it that pass, and that are asked
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a group before a rule is looked for: cases by how they came out, and cases to ask for."""
+
+    failing: Sequence[Case]
+    passing: Sequence[Case]
+    pool: Sequence[Case]
+    limit: Limit
+
+
+def find_rule(seed: Case, known: Known, ask: Ask) -> Finding | None:
+    """A confirmed condition that holds on the failing case `seed`, or on a plainer one like it, and on no passing case.
+
+    None where there is none, or where it always holds.
+    """
+    plain, passed = _plainest(seed, ask, known.limit.claim.covers)
+    failing = list(dict.fromkeys((plain, *known.failing)))
+    finding = narrow(failing, [*known.passing, *passed], ask, known.pool, known.limit, core=[plain])
+    told = finding.confirmed and finding.condition and finding.condition.atoms and finding.condition.holds(seed)
+    return finding if told else None
+
+
+def find_need(known: Known, ask: Ask) -> Condition | None:
+    """What all failing cases have, few passing ones, and none of those asked that fail: a condition for failing at all.
+
+    Not all cases fail that fulfil it. None where there is nothing of the kind.
+    """
+    if not known.passing:
+        return None
+    rare = [(atom, share) for atom, share in shared(known.failing, known.passing) if share <= RARE]
+    telling = [(atom, share) for atom, share in rare if len(known.failing) * -math.log2(share + 1e-3) >= TELLING]
+    for atom, _ in sorted(telling, key=lambda pair: pair[0].cost + 4.0 * pair[1])[:2]:
+        without = [other for case in known.failing for other in targeted(case, [atom]) if not atom.holds(facts(other))]
+        asked = [other for other in dict.fromkeys(without) if known.limit.claim.covers(other)][:TRIED]
+        answers = [ask(other) for other in asked]
+        if True not in answers and answers.count(False) >= NEAR:
+            return Condition((atom,))
+    return None
+
+
+def seeds(cases: Sequence[Case]) -> list[Case]:
+    """The cases around which rules are looked for: the smallest first."""
+    return sorted(cases, key=extent)
+
+
+def _plainest(case: Case, ask: Ask, claimed: Callable[[Case], bool]) -> tuple[Case, list[Case]]:
+    """The case with all made plain that can be while it fails, and those that passed on the way."""
+    passed = []
+    for name, value in PLAIN:
+        if facts(case)[name] == value:
+            continue
+        try:
+            other = altered(case, name, value)
+        except ValueError:
+            continue
+        if not claimed(other):
+            continue
+        answer = ask(other)
+        if answer:
+            case = other
+        elif answer is False:
+            passed.append(other)
+    return case, passed
