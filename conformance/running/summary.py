@@ -16,7 +16,7 @@ from depthwise_conformance.reports.record import CHECKS, REFERENCE, Comparison, 
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
 
-LAYERS_SHOWN = 40
+LAYERS_SHOWN, PAIRS_SHOWN = 40, 3
 
 
 def print_summary(folder: Path, console: Console) -> None:
@@ -62,20 +62,33 @@ def _table(folder: Path) -> Table:
 
 def _print_layers(rows: Sequence[Comparison], console: Console) -> None:
     """Layers by what was held against what: the worst errors."""
+    columns = _columns(rows)
     title = "Layers: the worst error, in units of what rounding may do"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold", min_width=12)
-    columns = list(dict.fromkeys((row.target, row.against) for row in rows))
-    for target, against in columns:
-        name = target if against == REFERENCE else f"{target} / {against}"
+    for name in columns:
         table.add_column(name, justify="right", overflow="fold", min_width=8)
     layers = list(dict.fromkeys((row.layer, row.case) for row in rows))
-    cells = {(row.layer, row.case, row.target, row.against): _distance(row) for row in rows}
+    cells = {(row.layer, row.case, name): row for name, chosen in columns.items() for row in chosen}
     for layer in layers[:LAYERS_SHOWN]:
-        table.add_row(layer[0], *(cells.get((*layer, *column), Text("")) for column in columns))
+        found = (cells.get((*layer, name)) for name in columns)
+        table.add_row(layer[0], *(Text("") if row is None else _distance(row) for row in found))
     console.print(table)
     if (further := len(layers) - LAYERS_SHOWN) > 0:
         console.print(f"And {further} further layers, in {LAYERS}.")
+
+
+def _columns(rows: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """The rows by target, then by pairs of targets; of many pairs, the rows of those that are furthest apart alone."""
+    columns: dict[str, list[Comparison]] = {}
+    pairs: dict[str, list[Comparison]] = {}
+    for row in rows:
+        name, kind = (row.target, columns) if row.against == REFERENCE else (f"{row.target} / {row.against}", pairs)
+        kind.setdefault(name, []).append(row)
+    if len(pairs) > PAIRS_SHOWN:
+        among = sorted((row for found in pairs.values() for row in found), key=lambda row: row.error)
+        pairs = {"two targets, at most": among}  # the last of a layer counts
+    return columns | pairs
 
 
 def _distance(row: Comparison) -> Text:
