@@ -47,6 +47,6 @@ def distance(values: AnyArray, others: AnyArray, exact: Floats, bound: Floats, d
 def _spacing(exact: Floats, dtype: str) -> Floats:
     """The distance of a number of this dtype from the next, about each value."""
     fmt = FORMATS[dtype]
-    spacing: Floats = np.ldexp(2.0 * fmt.roundoff, np.frexp(exact)[1] - 1)
+    spacing: Floats = np.where(exact == 0.0, 0.0, np.ldexp(2.0 * fmt.roundoff, np.frexp(exact)[1] - 1))
     least: Floats = np.maximum(spacing, fmt.smallest * 2.0 * fmt.roundoff)
     return least
