@@ -17,6 +17,7 @@ from depthwise_conformance.reports.record import Verdict
 KEPT = 2000  # cases remembered by name
 FAILING, PASSING = 40, 60  # arrays kept as evidence
 ELEMENTS = 4096  # of the largest array that is kept
+OWN_ELEMENTS = 1 << 17  # of those of a case with arrays of its own, beside which there may be no smaller one
 
 
 Found = list[tuple[str, Judgement]]
@@ -173,7 +174,10 @@ class Tally:
 
 def _bare(exhibit: Exhibit | None) -> Exhibit | None:
     """Without what its expectation has computed, which would fill the memory; None where it is large itself."""
-    if exhibit is None or exhibit.observed.size > ELEMENTS:
+    if exhibit is None:
+        return None
+    most = OWN_ELEMENTS if exhibit.expectation.case.data.arrays else ELEMENTS
+    if exhibit.observed.size > most:
         return None
     return Exhibit(replace(exhibit.expectation), exhibit.observed)
 
