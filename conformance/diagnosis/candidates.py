@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.facts import Fact, altered, facts
@@ -28,6 +29,12 @@ VALUES: Mapping[str, tuple[Fact, ...]] = {
 }
 VARIED = (*CHOICES[:-1], "use_bias", *ARGUMENTS, *SIZES, "odd_zeros", "even_kernel", "remainder", "zeros")
 PAIRED = (*CHOICES[:-1], *ARGUMENTS, "channels", "output_height", "output_width", "odd_zeros", "remainder")
+# What is changed in so many failing cases to tell causes apart.
+TELLING: tuple[tuple[str, Fact], ...] = (
+    *(("recipe", "uniform"), ("activation", "linear"), ("activation", "softmax"), ("use_bias", True), ("batch", 3)),
+    *(("channels", 3), ("depth_multiplier", 2), ("output_width", 5), ("output_height", 5)),
+)
+TOLD = 12  # failing cases that are altered so
 Feature = tuple[object, object]
 
 
@@ -95,3 +102,11 @@ def work_of(case: Case) -> int:
     """The multiplications of a forward pass."""
     known = facts(case)
     return int(known["elements"]) * int(known["taps"])
+
+
+def telling_alterations(cases: Sequence[Case]) -> Iterator[Case]:
+    """Failing cases with one thing changed that lets causes show that otherwise look alike."""
+    for case in cases[:TOLD]:
+        for fact, value in TELLING:
+            with suppress(ValueError):
+                yield altered(case, fact, value)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
-from depthwise_conformance.casebook.facts import Fact, altered
 from depthwise_conformance.diagnosis.budget import Budget
-from depthwise_conformance.diagnosis.deviations.library import BY_NAME
+from depthwise_conformance.diagnosis.candidates import telling_alterations
 from depthwise_conformance.diagnosis.distinct import (
     ONLY_IF,
     VALUES,
@@ -27,7 +25,9 @@ from depthwise_conformance.diagnosis.distinct import (
     arithmetic_of,
     evidence,
     fails_alike,
+    is_accuracy,
     is_deviation,
+    is_of_another,
     ordinary,
 )
 from depthwise_conformance.diagnosis.empties import tell_empties, without_told
@@ -57,12 +57,6 @@ STALE_CAUSES = {
     "altered bias": "stale bias",
     "altered gradients": "stale gradients",
 }
-# What is changed in so many failing cases to tell causes apart.
-TELLING: tuple[tuple[str, Fact], ...] = (
-    *(("recipe", "uniform"), ("activation", "linear"), ("activation", "softmax"), ("use_bias", True), ("batch", 3)),
-    *(("channels", 3), ("depth_multiplier", 2), ("output_width", 5), ("output_height", 5)),
-)
-PASSED_ON = 12
 AGREED = 6  # further cases that fail, on which causes that are one in other words agree
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
@@ -132,7 +126,7 @@ class Diagnosis:
             whole.cause = suspects[0].name
         if key.signature.startswith(STALE):
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
-        elif whole.cause and key.verdict is Verdict.IMPRECISE and not _is_accuracy(whole.cause):
+        elif whole.cause and key.verdict is Verdict.IMPRECISE and not is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
         if key.verdict is Verdict.IMPRECISE and not suspects:
             whole.cause = arithmetic_of(key)
@@ -166,22 +160,22 @@ class Diagnosis:
 
     def _by_rules(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
-        rest, told = whole.group, list[Distinct]()
+        rest, told, further = whole.group, list[Distinct](), list[Case]()
         for seed in seeds(whole.group.cases)[:SEEDS]:
             if self._late() or len(rest.failures) == 0 or any(one.holds(seed) for one in told):
                 continue
-            part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, tally)
+            part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, further, tally)
             if part is not None:
                 told.append(part)
                 rest = rest.without(case.id for case in part.group.cases)
                 yield part
         if rest.failures:
             left = whole if rest is whole.group else replace(whole, group=rest, place=_place(whole.check, rest))
-            self._find_need(left, told, tally)
+            self._find_need(left, told, further, tally)
             yield left
 
-    def _find_need(self, left: Distinct, told: Sequence[Distinct], tally: Tally) -> None:
-        """What all cases have that no rule tells, and no case goes without that fails."""
+    def _find_need(self, left: Distinct, told: Sequence[Distinct], further: Sequence[Case], tally: Tally) -> None:
+        """What all cases have that no rule tells, `further` ones too, and no case goes without that fails."""
         if self._late() or not left.group.cases:
             return
 
@@ -190,12 +184,15 @@ class Diagnosis:
             return None if told_before else fails_alike(left, self._examine(case, left.check))
 
         limit = Limit(claim=self._claim, spent=self._late)
-        condition = find_need(Known(left.group.cases, tally.passed, self._pool, limit), fails)
+        failing = [*left.group.cases, *(case for case in further if not any(one.holds(case) for one in told))]
+        condition = find_need(Known(failing, tally.passed, self._pool, limit), fails)
         if condition is not None:
             left.condition, left.fulfilled, left.need = f"{ONLY_IF}{condition}", condition, True
 
-    def _rule(self, whole: Distinct, seed: Case, told: Sequence[Distinct], tally: Tally) -> Distinct | None:
-        """The cases of a group that one rule around `seed` holds on, with their cause where there is one."""
+    def _rule(
+        self, whole: Distinct, seed: Case, told: Sequence[Distinct], further: list[Case], tally: Tally
+    ) -> Distinct | None:
+        """The cases of a group that a rule around `seed` holds on, with their cause; adds to `further` what fails."""
         shown: dict[str, Exhibit] = {}
 
         def fails(case: Case) -> bool | None:
@@ -203,6 +200,7 @@ class Diagnosis:
                 return None
             examined = self._examine(case, whole.check)
             answer, exhibit = fails_alike(whole, examined), examined.exhibit(whole.check)
+            further.extend([case] if answer else [])
             if answer and exhibit:
                 shown[case.id] = exhibit
             return answer
@@ -251,7 +249,7 @@ class Diagnosis:
         """
         names = [cause.text for cause in causes if len(cause.contradicts) == len(causes[0].contradicts)]
         agreed = asked = 0
-        for case in (*_alterations(group.cases), *self._pool):
+        for case in (*telling_alterations(group.cases), *self._pool):
             if len(names) == 1 or asked == SEPARATED or self._late():
                 break
             if not _separated(names, case, PARTS[check]):
@@ -293,7 +291,7 @@ class Diagnosis:
     def _is_borne_out(self, distinct: Distinct, matters: Callable[[Case], bool]) -> bool:
         """Whether further cases where the cause would make a difference fail as it predicts, all of them."""
         answers: collections.Counter[bool | None] = collections.Counter()
-        cases = (*self._pool, *_alterations(distinct.group.cases))
+        cases = (*self._pool, *telling_alterations(distinct.group.cases))
         for case in itertools.islice(filter(matters, cases), PREDICTED):
             if self._late():
                 break
@@ -307,7 +305,7 @@ class Diagnosis:
         def fails(case: Case) -> bool | None:
             examined = self._examine(case, check)
             answer, judgement = fails_alike(distinct, examined), examined.judgement(check)
-            if judgement is not None and judgement.verdict.is_discrepancy and not _is_of_another(distinct, examined):
+            if judgement is not None and judgement.verdict.is_discrepancy and not is_of_another(distinct, examined):
                 answers[answer] += 1
             return answer
 
@@ -359,25 +357,6 @@ def _predicted(one: Distinct, case: Case) -> bool:
     linear = replace(case.config, activation=None)
     told = case if is_described(case.config) else replace(case, config=linear)
     return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
-
-
-def _is_accuracy(cause: str) -> bool:
-    return all(BY_NAME[name].kind == "accuracy" for name in cause.split(" + "))
-
-
-def _is_of_another(distinct: Distinct, examined: Examined) -> bool:
-    """Whether a case fails by a cause that is suspected beside."""
-    exhibit = examined.exhibit(distinct.check)
-    samples = [evidence(distinct.check, exhibit, True)] if exhibit and distinct.beside else []
-    return any(reproduces(name, sample) for sample in samples for name in distinct.beside)
-
-
-def _alterations(cases: Sequence[Case]) -> Iterator[Case]:
-    """Failing cases with one thing changed that lets causes show that otherwise look alike."""
-    for case in cases[:PASSED_ON]:
-        for fact, value in TELLING:
-            with suppress(ValueError):
-                yield altered(case, fact, value)
 
 
 def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:

@@ -94,3 +94,15 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
 def ordinary(case: Case) -> Case:
     """The case with numbers that hide nothing."""
     return replace(case, data=Data("uniform", case.data.seed))
+
+
+def is_accuracy(cause: str) -> bool:
+    """Whether a deviation is one of accuracy: arguments in a narrower format."""
+    return all(BY_NAME[name].kind == "accuracy" for name in cause.split(" + "))
+
+
+def is_of_another(distinct: Distinct, examined: Examined) -> bool:
+    """Whether a case fails by a cause that is suspected beside."""
+    exhibit = examined.exhibit(distinct.check)
+    samples = [evidence(distinct.check, exhibit, True)] if exhibit and distinct.beside else []
+    return any(reproduces(name, sample) for sample in samples for name in distinct.beside)

@@ -40,8 +40,8 @@ Ask = Callable[[Case], bool | None]
 @dataclass(frozen=True)
 class Proof:
     """What confirms a condition: failures among the cases asked where it holds, `positives` and `more` for each atom
-    beyond one; passes where it does not, `far` beside those where one atom alone does not hold. When all questions are
-    asked, it is enough if the next is dearer by `lead`; where that is zero, nothing is.
+    beyond one; passes where it does not, `far` beside those where one atom alone does not hold. It need not be
+    the last one left if the next is dearer by `lead`; where that is zero, it must.
     """
 
     positives: int = 12
@@ -144,8 +144,10 @@ class _Inquiry:
             rivals = self._rank(simplest(self.core, self.passing, self.failing))
             if not rivals:
                 return self._conclude(rivals, False)
+            if self._stands_out(rivals) and self._confirmed(rivals[0]):
+                return self._conclude(rivals, True)
             if self._over():
-                return self._conclude(rivals, self._stands_out(rivals) and self._confirmed(rivals[0]))
+                return self._conclude(rivals, False)
             if (question := self._question(rivals)) is None:
                 return self._conclude(rivals, self._confirmed(rivals[0]))
             self._put(question, rivals[0])
@@ -154,7 +156,7 @@ class _Inquiry:
         return self.asked >= self.limit.questions or self.limit.spent()
 
     def _stands_out(self, rivals: Sequence[Condition]) -> bool:
-        """Whether the best rival would be told although no more may be asked."""
+        """Whether the best rival is far enough before the next to be told, if it is confirmed."""
         return self.limit.proof.lead > 0.0 and (
             len(rivals) == 1 or self.prices[rivals[1]] >= self.prices[rivals[0]] + self.limit.proof.lead
         )
@@ -225,7 +227,8 @@ class _Inquiry:
         truths = {atom: atom.holds(columns) for rival in committee for atom in rival.atoms}
         weights = np.exp2([least - self.prices[rival] for rival in committee])
         held = [np.all([truths[atom] for atom in rival.atoms], axis=0) for rival in committee if rival.atoms]
-        if len(committee) > 1:
+        # Failures refute no rule, so that disputes alone need not come to an end.
+        if len(committee) > 1 and (not self.limit.proof.lead or self.asked % 2):
             share = weights @ np.array(held) / weights.sum()
             dispute = share * (1.0 - share)
             for index in _descending(dispute + 1e-3 * (columns["activation"] == "linear")):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.facts import Fact, altered, facts
-from depthwise_conformance.diagnosis.candidates import targeted
-from depthwise_conformance.diagnosis.conditions import Condition
+from depthwise_conformance.diagnosis.candidates import VALUES, all_altered, targeted
+from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.inquiry import Ask, Finding, Limit, Proof, narrow
 from depthwise_conformance.diagnosis.separating import shared
 from depthwise_conformance.judging.tally import extent
@@ -65,12 +65,18 @@ def find_need(known: Known, ask: Ask) -> Condition | None:
     rare = [(atom, share) for atom, share in shared(known.failing, known.passing) if share <= RARE]
     telling = [(atom, share) for atom, share in rare if len(known.failing) * -math.log2(share + 1e-3) >= TELLING]
     for atom, _ in sorted(telling, key=lambda pair: pair[0].cost + 4.0 * pair[1])[:2]:
-        without = [other for case in known.failing for other in targeted(case, [atom]) if not atom.holds(facts(other))]
+        without = [other for case in known.failing for other in _without(case, atom)]
         asked = [other for other in dict.fromkeys(without) if known.limit.claim.covers(other)][:TRIED]
         answers = [ask(other) for other in asked]
         if True not in answers and answers.count(False) >= NEAR:
             return Condition((atom,))
     return None
+
+
+def _without(case: Case, atom: Atom) -> list[Case]:
+    """The case altered so that the atom does not hold."""
+    chosen = all_altered(case, [(atom.left, value) for value in VALUES.get(atom.left, ())])
+    return [other for other in (*targeted(case, [atom]), *chosen) if not atom.holds(facts(other))]
 
 
 def seeds(cases: Sequence[Case]) -> list[Case]:

@@ -31,8 +31,19 @@ def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str
     names = [name for name in known[0] if all(name in facts for facts in known)]
     values = {name: dict.fromkeys(facts[name] for facts in known) for name in names}
     apart = [name for name in names if not any(facts.get(name) in values[name] for facts in others)]
-    few = len(apart) == 1 and len(values[apart[0]]) <= VALUES_AT_MOST
-    return f"{apart[0]} in ({', '.join(values[apart[0]])})" if few else ""
+    if len(apart) == 1 and len(values[apart[0]]) <= VALUES_AT_MOST:
+        return f"{apart[0]} in ({', '.join(values[apart[0]])})"
+    return _anywhere(known, others)
+
+
+def _anywhere(failing: Sequence[Mapping[str, str]], passing: Sequence[Mapping[str, str]]) -> str:
+    """The one value that all failing cases have, for whichever argument, and no passing one has."""
+    common = set.intersection(*(set(facts.values()) for facts in failing))
+    apart = [value for value in sorted(common) if not any(value in facts.values() for facts in passing)]
+    if len(apart) != 1:
+        return ""
+    names = dict.fromkeys(name for facts in failing for name, value in facts.items() if value == apart[0])
+    return f"{' or '.join(names)} == {apart[0]}"
 
 
 def refused_arguments(failing: Sequence[Refusal]) -> str:

@@ -10,7 +10,7 @@ from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
 from depthwise_conformance.judging.tally import Failure, extent
 from depthwise_conformance.layers.asking import judge_layers
-from depthwise_conformance.layers.telling import plainer
+from depthwise_conformance.layers.telling import needed, plainer
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.drawing import search, simplify
@@ -36,6 +36,8 @@ class Shrinker:
             smallest = self._shrink(target, distinct)
         if isinstance(smallest.case, Case) and not distinct.holds(smallest.case):
             distinct.withdraw_condition()
+        if isinstance(smallest.case, LayerCase) and not distinct.condition:
+            distinct.condition = needed(smallest.case, distinct.group.layers)
         return smallest
 
     def _shrink(self, target: Target, distinct: Distinct) -> Failure:

@@ -66,6 +66,20 @@ def test_two_faults_are_two_rows():
     }
 
 
+def test_faults_without_a_cause_in_the_library_are_told_by_rules():
+    found = diagnose(location("StrideThreeAsTwoOnWidth_and_ChannelSeventeen"), ("output",))
+    told = {(one.cause, one.condition) for one in found}
+    assert ("", "output_width > 1 and stride_width == 3") in told
+    assert any(condition == "channels > 16" for _, condition in told)
+
+
+def test_an_empty_batch_that_fails_in_many_ways_is_one_row():
+    (one,) = diagnose(location("EmptyBatchAsItCame"))
+    assert one.condition == "only if batch == 0"
+    assert one.shown_by.keys() == {"shape"}
+    assert one.key.verdict is Verdict.REFUSED
+
+
 def test_without_questions_every_kind_of_failure_is_a_row_and_nothing_is_claimed():
     found = diagnose(location("KernelFlipped"), ("output", "gradient_input"), questions=0)
     assert found

@@ -19,6 +19,19 @@ class EmptyBatchBecomesOne(Fault):
         return y if len(y) else np.zeros((1, *y.shape[1:]), y.dtype)
 
 
+class EmptyBatchAsItCame(Fault):
+    """Batch zero: returns the input, or raises ValueError where the bias does not fit that."""
+
+    check = "shape"
+
+    def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
+        if len(x):
+            return super().forward(config, x, kernel, bias)
+        if bias is not None and bias.size != kernel.shape[2]:
+            raise ValueError("as many biases as channels are wanted")
+        return x
+
+
 class Refusing(Fault):
     """Honest; its subclasses raise on valid cases."""
 

@@ -1,0 +1,188 @@
+"""Is each of several faults in one kernel told? Pairs or triples of the tests' fakes are drawn, judged and diagnosed.
+
+A fault counts where it is visible: on cases that the run did not see, the kernel fails the fault's own check where this
+fault alone fails it and the others alone pass. It is told if a row of that check, or one that the check is said to show
+as well, holds on most of these cases with its condition or its cause, and on no more than one that passes. A row is
+wrong if its condition holds on more that pass, or if its cause explains nothing that fails where it should.
+
+    python benchmarks/mixtures.py [--together 2] [--count 200] [--seed 0] [--examples 1000] [--processes 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
+from depthwise_conformance.diagnosis.explaining import deviates, reproduces
+from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.tally import Examined
+from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Verdict
+from depthwise_conformance.running.agenda import Options
+from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.options import ALONE
+from depthwise_conformance.running.targets import Target, open_targets, requests
+
+FAKES = Path(__file__).parents[1] / "tests" / "fakes"
+HOLDOUT, UNSEEN_SEED = 150, 778_000
+TIMEOUT = 10.0
+VISIBLE = 3  # unseen cases that a fault alone is to blame for
+MOST = 0.8  # of them on which a row has to hold
+TOLERATED = 1  # passing cases on which it may hold, since data can hide a fault
+
+
+@dataclass
+class Score:
+    """What became of one combination."""
+
+    name: str
+    visible: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    rows: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def measure(names: Sequence[str], examples: int) -> Score:
+    """One kernel with these faults, held beside each of them alone."""
+    sys.path.insert(0, str(FAKES))
+    from combined import JOINT  # type: ignore[import-not-found]
+    from faults import FAULTS  # type: ignore[import-not-found]
+
+    checks_of = {fault.__name__: fault.check for fault in FAULTS if fault.__name__ in names}
+    score = Score(JOINT.join(names))
+    both, *alone = open_targets(
+        requests([], [f"{FAKES / 'by_name.py'}:{name}" for name in (score.name, *names)]), TIMEOUT
+    )
+    engine = Engine(Options(examples=examples), lambda records: None)
+    try:
+        engine.evaluate([both], {both.name: set(CHECKS) - set(LAYER_CHECKS)})
+        engine.diagnose([both])
+        found = engine.distinct.get(both.name, [])
+        score.rows = len(found)
+        unseen = draw_block(UNSEEN_SEED, HOLDOUT)
+        for check in dict.fromkeys(checks_of.values()):
+            by_target = {one.name: _examine(engine, one, unseen, check) for one in (both, *alone)}
+            mine = [name for name in names if checks_of[name] == check]
+            own = {name: by_target[one.name] for name, one in zip(names, alone, strict=True)}
+            _score_check(score, check, mine, [one for one in found if check in one.checks], by_target[both.name], own)
+    finally:
+        for target in (both, *alone):
+            target.worker.close()
+    return score
+
+
+Answers = Mapping[Case, Examined]
+
+
+def _examine(engine: Engine, target: Target, cases: Sequence[Case], check: str) -> Answers:
+    return {case: engine.examiner.examine(target, case, check) for case in cases}
+
+
+def _verdict(examined: Examined, check: str) -> bool | None:
+    """Whether it fails; None where nothing was judged."""
+    judgement = examined.judgement(check)
+    if judgement is None or judgement.verdict in (Verdict.UNSUPPORTED, Verdict.BROKEN):
+        return None
+    return judgement.verdict.is_discrepancy
+
+
+def _score_check(
+    score: Score, check: str, mine: Sequence[str], rows: Sequence[Distinct], both: Answers, own: Mapping[str, Answers]
+) -> None:
+    passing = [case for case in both if _verdict(both[case], check) is False]
+    for name in mine:
+        others = [answers for other, answers in own.items() if other != name]
+        blamed = [
+            case
+            for case in both
+            if _verdict(own[name][case], check)
+            and _verdict(both[case], check)
+            and not any(_verdict(answers[case], check) for answers in others)
+        ]
+        if len(blamed) < VISIBLE:
+            continue
+        score.visible.append(name)
+        if any(_tells(one, check, blamed, passing, both) for one in rows):
+            score.told.append(name)
+    for one in rows:
+        if one.check == check and _is_wrong(one, check, passing, both):
+            score.wrong.append(f"{one.cause} | {one.condition}")
+
+
+def _tells(one: Distinct, check: str, blamed: Sequence[Case], passing: Sequence[Case], both: Answers) -> bool:
+    if not (one.cause or one.condition):
+        return False
+    held = sum(_covers(one, check, case, both[case]) for case in blamed)
+    return held >= MOST * len(blamed) and not _is_wrong(one, check, passing, both)
+
+
+def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
+    exhibit = examined.exhibit(check)
+    if is_deviation(one) and check in PARTS and exhibit:
+        return reproduces(one.cause, evidence(check, exhibit, True))
+    return one.holds(case) if one.fulfilled else one.condition == WHEREVER or bool(one.cause)
+
+
+def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers) -> bool:
+    if not (one.cause or one.condition):
+        return False
+    if is_deviation(one) and check in PARTS:
+        inside = [case for case in both if _verdict(both[case], check) and one.holds(case) and one.fulfilled]
+        belied = sum(one.holds(case) and deviates(one.cause, case, PARTS[check]) for case in passing)
+        return belied > TOLERATED or (
+            len(inside) > VISIBLE and not any(_covers(one, check, c, both[c]) for c in inside)
+        )
+    return not one.need and one.fulfilled is not None and sum(map(one.holds, passing)) > TOLERATED
+
+
+def drawn(together: int, count: int, seed: int) -> list[tuple[str, ...]]:
+    """So many combinations of faults that fit into one kernel, and neither kill nor starve their process."""
+    sys.path.insert(0, str(FAKES))
+    from combined import together as join  # type: ignore[import-not-found]
+    from faults import FAMILIES, FAULTS, arguments, death, threads  # type: ignore[import-not-found]
+
+    left_out = {family.__name__ for family in FAMILIES if family in (arguments, death, threads)}
+    fit = [fault for fault in FAULTS if fault.__module__ not in left_out]
+    choose, found = random.Random(seed), dict[tuple[str, ...], None]()
+    while len(found) < count:
+        some = choose.sample(fit, together)
+        if join(*some) is not None:
+            found[tuple(fault.__name__ for fault in some)] = None
+    return list(found)
+
+
+def main() -> int:
+    """Prints a line for each combination, and the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--together", type=int, default=2, help="faults in one kernel (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=200, help="kernels (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--examples", type=int, default=ALONE)
+    parser.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
+    options = parser.parse_args()
+    scores: list[Score] = []
+    with ProcessPoolExecutor(options.processes) as pool:
+        names = drawn(options.together, options.count, options.seed)
+        for future in [pool.submit(measure, some, options.examples) for some in names]:
+            scores.append(one := future.result())
+            missed = [name for name in one.visible if name not in one.told]
+            print(
+                f"{one.name}: {len(one.visible)} visible, missed {missed}, {one.rows} rows, wrong {one.wrong}",
+                flush=True,
+            )
+    visible, told = sum(len(s.visible) for s in scores), sum(len(s.told) for s in scores)
+    rows, wrong = sum(s.rows for s in scores if s.visible), sum(len(s.wrong) for s in scores)
+    print(f"{told} of {visible} visible faults told; {rows} rows for them; {wrong} rows say something wrong")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
