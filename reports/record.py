@@ -93,7 +93,8 @@ class Discrepancy:
     `smallest_case` is the id of the shrunk case, kept in `cases/<id>.json`; `replay` is the command that repeats it.
     `cause`, `condition`, `place` and `known` are empty where nothing is claimed. `also` lists other checks that show
     it, each with how many cases: "shape 6, gradient_input 3". `detail` tells the smallest case in full: what was
-    expected, what came back.
+    expected, what came back. `id` names the fault of this target, whatever is found out about it; `family` is the same
+    for all targets that show it by the same check on a smallest case with the same arguments.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Discrepancy:
     also: str
     signature: str
     detail: str
+    family: str = ""
 
     @property
     def checks(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str
     """
     if not failing or not passing:
         return ""
-    known, others = [_facts(case) for case in failing], [_facts(case) for case in passing]
+    known, others = [given(case) for case in failing], [given(case) for case in passing]
     shared = sorted(set.intersection(*(set(facts.items()) for facts in known)))
     for count in (1, 2):
         chosen = [facts for facts in itertools.combinations(shared, count) if not any(_hold(facts, o) for o in others)]
@@ -54,8 +54,8 @@ def refused_arguments(failing: Sequence[Refusal]) -> str:
 
 def needed(case: LayerCase, failing: Sequence[LayerCase]) -> str:
     """The arguments of a case that could be made no plainer, where all failing ones have them, as a condition."""
-    facts = [(name, value) for name, value in _facts(case).items() if name not in KEPT]
-    told = facts and all(_hold(facts, _facts(other)) for other in failing)
+    facts = [(name, value) for name, value in given(case).items() if name not in KEPT]
+    told = facts and all(_hold(facts, given(other)) for other in failing)
     return " and ".join(f"{name} == {value}" for name, value in facts) if told else ""
 
 
@@ -76,7 +76,8 @@ def written(value: Any) -> str:
     return repr(value)
 
 
-def _facts(case: LayerCase) -> dict[str, str]:
+def given(case: LayerCase) -> dict[str, str]:
+    """The arguments of a layer, as a user would write them."""
     arguments = json.loads(case.arguments)
     return {name: f'"{value}"' if isinstance(value, str) else written(value) for name, value in arguments.items()}
 

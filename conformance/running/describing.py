@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,17 +13,38 @@ import psutil
 from depthwise_conformance.casebook.covering import coverage
 from depthwise_conformance.running.targets import Target
 
+VECTOR_UNITS = (
+    *("avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16"),
+    *("asimd", "asimddp", "bf16", "sve", "sve2"),
+)
+
 
 def describe_machine() -> dict[str, Any]:
     """What the figures of a run may depend on."""
     return {
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "cpu": platform.processor() or platform.machine(),
+        "cpu": describe_processor(),
         "cores": psutil.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "packages": {name: version(name) for name in ("numpy", "ml_dtypes", "hypothesis", "pytest")},
     }
+
+
+def describe_processor(listing: Path = Path("/proc/cpuinfo")) -> str:
+    """Maker, model and vector units: what libraries choose their kernels by."""
+    try:
+        lines = [line.partition(":") for line in listing.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return platform.processor() or platform.machine()
+    told: dict[str, str] = {}
+    for name, _, value in lines:
+        told.setdefault(name.strip(), value.strip())
+    features = told.get("flags", told.get("Features", "")).split()
+    units = ", ".join(unit for unit in VECTOR_UNITS if unit in features)
+    model = told.get("model name") or told.get("CPU part") or platform.processor() or platform.machine()
+    parts = (told.get("vendor_id", ""), model, f"({units})" if units else "")
+    return " ".join(part for part in parts if part)
 
 
 def describe_target(target: Target, strength: int) -> dict[str, Any]:

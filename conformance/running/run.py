@@ -270,7 +270,9 @@ class ConformanceRun:
             smallest = self._shrinker.shrink(target, one)
             path = write_case(self.options.out / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
-            told = make_discrepancy(target, one, passing, smallest, self._replay(path, target, one.check))
+            replay = self._replay(path, target, one.check)
+            taken = {known.id for known in self.discrepancies}
+            told = make_discrepancy(target, one, passing, smallest, replay, taken)
             self._told[id(one)] = told
             self.discrepancies.append(told)
         return self._told[id(one)]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
+from collections.abc import Collection
 
-from depthwise_conformance.casebook.case import AnyCase, Case, Refusal, canonical
-from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, canonical
+from depthwise_conformance.casebook.facts import facts
+from depthwise_conformance.diagnosis.distinct import VALUES, Distinct
 from depthwise_conformance.judging.tally import Failure
 from depthwise_conformance.judging.values import Judgement
-from depthwise_conformance.layers.telling import written
+from depthwise_conformance.layers.telling import KEPT, given, written
 from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.targets import Target
 
 NAMES_SHOWN = 30
+PLAIN_CHOICES = {
+    **{"activation": "linear", "use_bias": False, "padding": "valid", "data_format": "channels_last"},
+    "dtype": "float32",
+}
+ABOVE_ONE = ("stride_height", "stride_width", "dilation_height", "dilation_width", "depth_multiplier")
 
 
 def tell(found: Discrepancy, check: str) -> str:
@@ -71,13 +79,16 @@ def tell_case(case: AnyCase) -> str:
     return f"{told}: {', '.join(case.steps)}{home}"
 
 
-def make_discrepancy(target: Target, one: Distinct, passing: int, smallest: Failure, replay: str) -> Discrepancy:
-    """What `discrepancies.csv` has of a discrepancy, shrunk to `smallest`."""
+def make_discrepancy(
+    target: Target, one: Distinct, passing: int, smallest: Failure, replay: str, taken: Collection[str] = ()
+) -> Discrepancy:
+    """What `discrepancies.csv` has of a discrepancy, shrunk to `smallest`; its id is none of those `taken`."""
     verdict, signature = one.key
+    family = _family(one, smallest.case)
     worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
     story = [tell_case(smallest.case), smallest.judgement.detail, *_tell_names(one), *one.notes]
     return Discrepancy(
-        id=hashlib.sha256(canonical([target.name, one.check, verdict, signature, one.cause]).encode()).hexdigest()[:8],
+        id=_identify(target, family, taken),
         target=target.name,
         versions=target.version_text,
         device=target.device,
@@ -96,7 +107,35 @@ def make_discrepancy(target: Target, one: Distinct, passing: int, smallest: Fail
         also=", ".join(f"{check} {count}" for check, count in one.shown_by.items()),
         signature=signature,
         detail="\n".join(story),
+        family=family,
     )
+
+
+def _family(one: Distinct, smallest: AnyCase) -> str:
+    """What a fault is called on every target: its check, the kind of its verdict, and what it takes to show it.
+
+    So it stays when the release changes, when a cause is found, and when other cases fail.
+    """
+    kind = "value" if one.key.verdict in VALUES else one.key.verdict.value
+    return " ".join([one.check, kind, *trigger(smallest)])
+
+
+def _identify(target: Target, family: str, taken: Collection[str]) -> str:
+    """A name for the fault of one target; of two that have a family in common, the later one is numbered."""
+    contents = (canonical([target.name, family, number]) for number in itertools.count())
+    names = (hashlib.sha256(content.encode()).hexdigest()[:8] for content in contents)
+    return next(name for name in names if name not in taken)
+
+
+def trigger(case: AnyCase) -> list[str]:
+    """What of a smallest case is not plain: arguments that are not their defaults, sizes above one as such."""
+    if isinstance(case, Refusal):
+        return [case.wrong]
+    if isinstance(case, LayerCase):
+        return [f"{name}={value}" for name, value in sorted(given(case).items()) if name not in KEPT]
+    known = facts(case)
+    chosen = [f"{name}={known[name]}" for name, plain in PLAIN_CHOICES.items() if known[name] != plain]
+    return [*chosen, *(name for name in ABOVE_ONE if int(known[name]) > 1), *(["empty"] if known["empty"] else [])]
 
 
 def _tell_names(one: Distinct) -> list[str]:

@@ -107,7 +107,7 @@ def test_no_cell_of_text_is_a_formula(tmp_path, text):
     write_discrepancies(tmp_path, [replace(DISCREPANCY, detail=text, worst_error=-math.inf)])
     with (tmp_path / "discrepancies.csv").open(encoding="utf-8", newline="") as file:
         cell = list(csv.reader(file))[1]
-    assert cell[-1] == "'" + text
+    assert cell[-2] == "'" + text
     assert cell[12] == "-inf"
     assert read_discrepancies(tmp_path)[0].detail == text
 
