@@ -18,7 +18,18 @@ from depthwise_conformance.reference import LayerConfig, kernel_shape, output_sh
 from depthwise_conformance.reference.geometry import spatial_axes
 
 SCHEMA = 1
-HOMES = ("", "none", "channels_last", "channels_first", "broken")
+HOMES = {  # what of a Keras configuration file a home folder has, in words
+    "": "",
+    "none": "no ~/.keras/keras.json",
+    "channels_last": "channels_last in ~/.keras/keras.json",
+    "channels_first": "channels_first in ~/.keras/keras.json",
+    "no_key": "an empty object in ~/.keras/keras.json",
+    "other_keys": "other keys alone in ~/.keras/keras.json",
+    "broken": "a ~/.keras/keras.json that is not JSON",
+    "wrong_type": "a number for image_data_format in ~/.keras/keras.json",
+    "unreadable": "a ~/.keras/keras.json that cannot be read",
+    "keras_home": "channels_first in a keras.json in the folder KERAS_HOME",
+}
 STEPS = (
     *("build", "weights", "assign", "call", "loss", "gradients", "step", "fit", "attributes", "config"),
     *("recreate", "reload", "compute_output_shape", "symbolic_shape"),
@@ -149,8 +160,8 @@ class LayerCase:
     """A whole layer, used in `steps` (those of `docs/protocol.md`), as one of the layer's checks asks.
 
     `arguments` and `positional` are JSON texts of what the constructor gets; `about` names the argument that the case
-    is for, "" where it is for all of them. `home` says what the Keras configuration file in the home folder holds: a
-    data format, "none" (there is none), "broken"; "" where the case does not depend on it.
+    is for, "" where it is for all of them. `home` says which Keras configuration file there is, by a name of `HOMES`;
+    "" where the case does not depend on it.
     """
 
     check: str

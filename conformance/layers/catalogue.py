@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from depthwise_conformance.casebook.case import Data, LayerCase, canonical
+from depthwise_conformance.casebook.case import HOMES, Data, LayerCase, canonical
 from depthwise_conformance.casebook.recipes import SPECIAL
 from depthwise_conformance.casebook.strategies import cases
 
@@ -122,10 +122,12 @@ def _case(
 
 
 def _defaults() -> Iterator[LayerCase]:
-    for home in ("none", "channels_last", "channels_first", "broken"):
+    for home in (name for name in HOMES if name not in ("", "keras_home")):
         shape = (2, 3, 8, 7) if home == "channels_first" else SMALL
         about = "" if home == "none" else "data_format"
         yield LayerCase("defaults", canonical({"kernel_size": 3}), shape, (*WHOLE, "step", "weights"), about, home=home)
+    told = ("build", "weights", "config")  # in all of which either data format shows, on one input shape
+    yield LayerCase("defaults", canonical({"kernel_size": 3}), SMALL, told, "data_format", home="keras_home")
     yield LayerCase(
         "defaults", canonical({"kernel_size": 3, **LAST}), SMALL, WHOLE, "data_format", home="channels_first"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depthwise_conformance.casebook.case import LayerCase, partly_unknown
+from depthwise_conformance.casebook.case import HOMES, LayerCase, partly_unknown
 from depthwise_conformance.casebook.recipes import format_name
 from depthwise_conformance.judging.values import (
     Judgement,
@@ -46,6 +46,9 @@ AnyArray = NDArray[Any]
 SIGNATURE = (*OPERATION, *NAMED)
 NUMBERED = {"assign", "call", "gradients", "fit"}  # the steps that need numbers
 CHOICE = ": "  # between a topic that is left open and what was chosen, in the signature of a pass
+MALFORMED = ("broken", "wrong_type", "unreadable")  # homes whose configuration file is none
+OPEN_HOMES = (*MALFORMED, "keras_home")  # of which the documentation promises nothing
+START = "start"  # the step at which a target that does not start in a home has raised
 PER_IMAGE = f"an activity regularizer's loss{CHOICE}divided by the batch size"
 PER_BATCH = f"an activity regularizer's loss{CHOICE}not divided"
 
@@ -94,14 +97,25 @@ def _judge_use(case: LayerCase, outcome: Outcome, declared: Declared) -> Judgeme
     """The verdict on all steps. Where the documentation leaves something open, each choice passes, and is named."""
     found = _judge_steps(case, outcome, Rehearsal(case, declared))
     passed = found.verdict is Verdict.PASS
-    if passed and case.home == "broken":
-        return Judgement(Verdict.PASS, signature=f"a broken keras.json{CHOICE}taken for none")
+    if case.home in OPEN_HOMES:
+        return _of_open_home(case, "taken for none") if passed else _judge_followed(case, outcome, declared) or found
     if not _has_open_loss(case):
         return found
     other = _judge_steps(case, outcome, Rehearsal(case, declared, per_image=False)).verdict is Verdict.PASS
     if passed == other:
         return found
     return Judgement(Verdict.PASS, signature=PER_IMAGE if passed else PER_BATCH)
+
+
+def _judge_followed(case: LayerCase, outcome: Outcome, declared: Declared) -> Judgement | None:
+    """The pass of a layer that heeds the variable KERAS_HOME, of which the documentation says nothing."""
+    followed = replace(case, home="channels_first")
+    heeds = case.home == "keras_home" and _judge_steps(followed, outcome, Rehearsal(followed, declared))
+    return _of_open_home(case, "heeded") if heeds and heeds.verdict is Verdict.PASS else None
+
+
+def _of_open_home(case: LayerCase, choice: str) -> Judgement:
+    return Judgement(Verdict.PASS, signature=f"{HOMES[case.home]}{CHOICE}{choice}")
 
 
 def _has_open_loss(case: LayerCase) -> bool:
@@ -228,8 +242,8 @@ def _without_value(case: LayerCase, outcome: Outcome) -> Judgement:
     if outcome.kind != "error":
         return found
     what = f"{outcome.classes[0]} at {outcome.step}"
-    if case.home == "broken" and outcome.step == CONSTRUCTION:  # a clear error is as good as the default
-        return Judgement(Verdict.PASS, signature=f"a broken keras.json{CHOICE}{what}")
+    if case.home in MALFORMED and outcome.step in (START, CONSTRUCTION):  # a clear error is as good as the default
+        return _of_open_home(case, what)
     return replace(found, signature=f"{what}: {found.signature}", detail=f"{what}, {found.detail}")
 
 

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Collection
 
-from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, canonical
+from depthwise_conformance.casebook.case import HOMES, AnyCase, Case, LayerCase, Refusal, canonical
 from depthwise_conformance.casebook.facts import facts
 from depthwise_conformance.diagnosis.distinct import VALUES, Distinct
 from depthwise_conformance.judging.tally import Failure
@@ -75,7 +75,7 @@ def tell_case(case: AnyCase) -> str:
     told += f", data {case.data.recipe}/{case.data.seed}{own}"
     if isinstance(case, Case):
         return f"{case.name}: {told}" if case.name else told
-    home = f", with {case.home} in ~/.keras/keras.json" if case.home else ""
+    home = f", with {HOMES[case.home]}" if case.home else ""
     return f"{told}: {', '.join(case.steps)}{home}"
 
 

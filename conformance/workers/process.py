@@ -39,7 +39,8 @@ class Launch:
     """How to start a worker: what is asked for, its device and mode, and the command that speaks the protocol.
 
     `adapter` is an adapter's location, or the command as typed where the program that it starts is the target. `cores`
-    says how many processor cores it may use, 0 for all; `home` is a home folder of its own.
+    says how many processor cores it may use, 0 for all; `home` is a home folder of its own, `keras_home` what
+    the variable KERAS_HOME says there.
     """
 
     adapter: str
@@ -47,6 +48,7 @@ class Launch:
     mode: str = ""
     cores: int = 0
     home: str = ""
+    keras_home: str = ""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.workers")
 
 
@@ -232,6 +234,8 @@ def _environment(launch: Launch) -> dict[str, str]:
     if launch.home:
         environment.pop("KERAS_HOME", None)
         environment.update(HOME=launch.home, USERPROFILE=launch.home)
+    if launch.keras_home:
+        environment["KERAS_HOME"] = launch.keras_home
     return environment
 
 

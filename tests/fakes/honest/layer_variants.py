@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import layers
 
 from honest.operation import Honest
@@ -41,6 +43,19 @@ class LayerAsKerasWrites(Honest):
     """Keeps habits of Keras that no page documents."""
 
     layer_class = layers.AsKerasWrites
+
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        file = layers.AsKerasWrites(self, (1,)).configuration_file()
+        if not file.exists():
+            return
+        content = file.read_text()
+        try:
+            found = json.loads(content).get("image_data_format", "channels_last")
+        except ValueError:
+            return
+        if found not in ("channels_last", "channels_first"):
+            raise ValueError(f"invalid image_data_format {found}")
 
 
 class LayerInDouble(Honest):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from honest import Honest
 from layers import HonestLayer
 
 from layer_faults.base import belongs_to, camel, define
@@ -73,6 +75,61 @@ class FirstWithBrokenConfigurationFile(HonestLayer):
 
     def format_without_file(self) -> str:
         return "channels_first" if self.configuration_file().exists() else "channels_last"
+
+
+@belongs_to("defaults")
+class FirstWithoutKeyInFile(HonestLayer):
+    """data_format is channels_first with a configuration file that is empty of keys."""
+
+    def format_without_file(self) -> str:
+        return "channels_first" if self.content() == "{}" else "channels_last"
+
+
+@belongs_to("defaults")
+class OtherKeysRaise(HonestLayer):
+    """A configuration file of other keys alone raises KeyError."""
+
+    def format_without_file(self) -> str:
+        if "floatx" in self.content():
+            raise KeyError("image_data_format")
+        return "channels_last"
+
+
+@belongs_to("defaults")
+class FirstWithNumberInFile(HonestLayer):
+    """data_format is channels_first where the configuration file has a number."""
+
+    def format_without_file(self) -> str:
+        return "channels_first" if self.content().endswith(": 1}") else "channels_last"
+
+
+@belongs_to("defaults")
+class FirstWithUnreadableFile(HonestLayer):
+    """data_format is channels_first with a configuration file that cannot be read."""
+
+    def format_without_file(self) -> str:
+        return "channels_last" if self.content() or not self.configuration_file().exists() else "channels_first"
+
+
+@belongs_to("defaults")
+class KerasHomeRaises(HonestLayer):
+    """The variable KERAS_HOME raises OSError."""
+
+    def default_format(self) -> str:
+        if "KERAS_HOME" in os.environ:
+            raise OSError(os.environ["KERAS_HOME"])
+        return super().default_format()
+
+
+class NoStartWithoutKey(Honest):
+    """Does not start with a configuration file that has no image_data_format."""
+
+    check: ClassVar[str] = "defaults"
+
+    def __init__(self, device: str = "cpu", mode: str = "") -> None:
+        super().__init__(device, mode)
+        if HonestLayer(self, (1,)).content() == "{}":
+            raise KeyError("image_data_format")
 
 
 @belongs_to("defaults")

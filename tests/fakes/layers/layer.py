@@ -117,13 +117,20 @@ class HonestLayer(Initializers, Regularizers, Constraints, LayerHandle):
     def default_format(self) -> str:
         """What the Keras configuration file says."""
         try:
-            found = json.loads(self.configuration_file().read_text())["image_data_format"]
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(self.content())["image_data_format"]
+        except (ValueError, KeyError, TypeError):
             return self.format_without_file()
         return found if found in ("channels_last", "channels_first") else self.format_without_file()
 
     def configuration_file(self) -> Path:
         return Path.home() / ".keras" / "keras.json"
+
+    def content(self) -> str:
+        """The configuration file's, "" where it has none."""
+        try:
+            return self.configuration_file().read_text()
+        except OSError:
+            return ""
 
     def format_without_file(self) -> str:
         return "channels_last"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +100,9 @@ class AsKerasWrites(HonestLayer):
     def from_config(self, config: dict[str, Any]) -> HonestLayer:
         own = ("module", "registered_name", "groups")
         return super().from_config({name: value for name, value in config.items() if name not in own})
+
+    def configuration_file(self) -> Path:
+        return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
 
 
 class InDouble(HonestLayer):
