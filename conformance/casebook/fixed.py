@@ -107,6 +107,17 @@ REAL: tuple[tuple[Shape, int, int, str | None], ...] = (
     ((1, 28, 28, 120), 5, 1, "relu"),
 )
 FIRST = {"data_format": "channels_first"}
+# Past 2**8, 2**10 and 2**16, where counters overflow and libraries change kernels: taps, channels, pixels, products.
+# So many output channels come of few input channels: with as many of these, JAX's gradient takes 64 GiB.
+LARGE: tuple[tuple[Shape, dict[str, Any]], ...] = (
+    ((2, 2, 300, 3), {"kernel_size": [1, 257]}),
+    ((3, 2, 310, 3), {"kernel_size": [300, 2], "strides": 3, "padding": "same", **FIRST}),
+    ((2, 3, 5, 1030), {"kernel_size": 3, "padding": "same"}),
+    ((1, 2, 65600, 2), {"kernel_size": 3, "padding": "same"}),
+    ((2, 1, 66000, 3), {"kernel_size": 3, **FIRST}),
+    ((260, 3, 3, 260), {"kernel_size": 3}),
+    ((1, 3, 3, 300), {"kernel_size": 3, "depth_multiplier": 220}),
+)
 EXTREMES: tuple[tuple[Shape, dict[str, Any]], ...] = (
     ((1, 2, 300, 3), {"kernel_size": [1, 3]}),
     ((1, 300, 2, 3), {"kernel_size": [3, 1], "padding": "same", "strides": 2}),
@@ -126,4 +137,5 @@ EXTREMES: tuple[tuple[Shape, dict[str, Any]], ...] = (
     ((1, 30, 31, 3), {"kernel_size": 2, "strides": 16, "padding": "same"}),
     ((1, 30, 31, 3), {"kernel_size": 3, "dilation_rate": [12, 7], "padding": "same"}),
     ((1, 3, 30, 31), {"kernel_size": 3, "dilation_rate": 13, **FIRST}),
+    *LARGE,
 )

@@ -103,6 +103,16 @@ def test_the_first_fixed_cases_are_mobilenets():
     assert max(math.prod(case.input_shape) for case in fixed_cases()) == 112 * 112 * 64
 
 
+def test_fixed_cases_go_past_what_counters_hold():
+    several = [case for case in fixed_cases() if case.input_shape[0] > 1]
+    for axis in (0, 1):
+        assert any(case.config.kernel_size[axis] > 2**8 for case in several)
+        assert any(split_shape(case.config, case.input_shape)[1 + axis] > 2**16 for case in fixed_cases())
+    assert any(2**10 < case.channels < 2**11 for case in several)
+    assert any(case.channels * case.config.depth_multiplier > 2**16 for case in fixed_cases())
+    assert any(case.input_shape[0] * case.channels > 2**16 for case in several)
+
+
 def test_the_other_fixed_cases_go_beyond_what_is_drawn():
     extremes = [case for case in fixed_cases() if case not in fixed_cases()[:4]]
     sizes = [max(case.input_shape[1:]) for case in extremes]

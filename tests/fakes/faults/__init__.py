@@ -18,6 +18,7 @@ from faults import (
     caches,
     death,
     determinism,
+    extents,
     input_gradient,
     kernel_gradient,
     kernels,
@@ -40,6 +41,7 @@ from faults.base import Fault
 FAMILIES = (
     padding,
     sizes,
+    extents,
     strides,
     kernels,
     sums,
