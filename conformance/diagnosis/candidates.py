@@ -46,12 +46,20 @@ def targeted(case: Case, atoms: Iterable[Atom]) -> list[Case]:
         right = known[str(atom.right)] if atom.crossed else atom.right
         if isinstance(right, str | bool) or atom.modulus:
             wanted += [] if atom.modulus else [(atom.left, right)]
-            wanted += [(atom.left, int(known[atom.left]) + step) for step in (-1, 1, 2)] if atom.modulus else []
+            wanted += (
+                [(atom.left, value) for value in _around(int(known[atom.left]), atom.modulus)] if atom.modulus else []
+            )
         else:
             wanted += [(atom.left, right + step) for step in (0, 1, -1)]
         if atom.crossed:
             wanted += [(str(atom.right), int(known[atom.left]) + step) for step in (0, 1, -1)]
     return all_altered(case, wanted)
+
+
+def _around(value: int, modulus: int) -> tuple[int, ...]:
+    """Neighbours, the next multiple, and what only half of the modulus divides."""
+    multiple = (value // modulus + 1) * modulus
+    return value - 1, value + 1, value + 2, multiple, multiple - modulus // 2, multiple + modulus // 2
 
 
 def all_altered(case: Case, wanted: Iterable[tuple[str, Fact]]) -> list[Case]:

@@ -7,6 +7,7 @@ where several answers fit and cannot be told apart, none is given.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -275,6 +276,7 @@ class Diagnosis:
             return
         part = PARTS[distinct.check]
 
+        @functools.cache
         def matters(case: Case) -> bool:
             return deviates(distinct.cause, case, part)
 

@@ -6,6 +6,7 @@ would refute the one that is left.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -274,14 +275,11 @@ class _Inquiry:
         """The candidate that is least like known cases: of which most facts, then most pairs of facts, are new."""
         values = frozenset[Feature]().union(*map(values_of, like))
         new = [len(values_of(case) - values) for case in candidates]
-        first = _descending(np.array(new))[:COMPARED]
+        relevant = (index for index in _descending(np.array(new)) if self.supply.relevant(candidates[index]))
+        first = list(itertools.islice(relevant, COMPARED))
         pairs = frozenset[Feature]().union(*map(pairs_of, like))
         scores = [100 * new[index] + len(pairs_of(candidates[index]) - pairs) for index in first]
-        candidates = [candidates[index] for index in first]
-        for index in _descending(np.array(scores)):
-            if self.supply.relevant(candidates[index]):
-                return candidates[index]
-        return None
+        return candidates[first[_descending(np.array(scores))[0]]] if first else None
 
     def _confirmed(self, best: Condition) -> bool:
         near = min((len(near_misses(best, atom, self.passing)) for atom in best.atoms), default=NEAR)

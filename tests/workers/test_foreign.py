@@ -67,7 +67,7 @@ def test_a_malformed_description_is_the_environments_fault(start, change):
         (output_shape, {**ANSWER, "shape": 4}, ()),
         (output_shape, {**ANSWER, "shape": ["1"]}, ()),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_malformed_answer_is_a_crash(start, call, answer, arrays):
     worker = start("Quiet", command=foreign(HELLO, answer, arrays))
