@@ -5,9 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from by_name import location
 
 from depthwise_conformance.casebook.case import LayerCase, Refusal, canonical, case_from_json
 from depthwise_conformance.layers import catalogue
+from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import SIGNATURE, judge_layer, layer_requests
 from depthwise_conformance.layers.refusals import OUTSIDE, judge_refusal
 from depthwise_conformance.layers.rehearsal import Drawn, Rehearsal, reference_layer
@@ -26,7 +28,9 @@ from depthwise_conformance.reference.initializers import (
 from depthwise_conformance.reference.layer import DepthwiseConv2D
 from depthwise_conformance.reports.record import LAYER_CHECKS, Verdict
 from depthwise_conformance.running.drawing import draw_layer_cases
+from depthwise_conformance.workers.inside import Inside
 from depthwise_conformance.workers.outcomes import Outcome
+from depthwise_conformance.workers.process import Launch
 
 CASES = catalogue.layer_cases()
 SHAPE = (3, 3, 64, 4)
@@ -152,6 +156,25 @@ def test_an_error_on_a_valid_layer_is_a_refusal_but_for_a_broken_configuration()
     assert judge_layer(case, [raised]).verdict is Verdict.REFUSED
     broken = next(case for case in CASES if case.home == "broken")
     assert judge_layer(broken, [raised]).verdict is Verdict.PASS
+
+
+def test_a_home_of_its_own_takes_a_process_of_its_own():
+    """In this process the layer would read the configuration of whoever runs the tests."""
+    cases = [case for case in CASES if case.home][:3]
+    found = list(judge_layers(Inside(Launch(location("Honest")), 20.0), {}, cases))
+    assert [case for case, _ in found] == cases
+    assert {judgement.verdict for _, judgement in found} == {Verdict.UNSUPPORTED}
+
+
+def test_where_the_page_is_silent_a_choice_is_recorded_and_where_it_is_not_an_error_is_a_refusal():
+    raised = Outcome("error", "PermissionError: no", classes=("an error",), step="start")
+    found = {case.home: judge_layer(case, [raised]) for case in CASES if case.home}
+    assert {home for home, one in found.items() if one.verdict is Verdict.PASS} == {
+        "broken",
+        "wrong_type",
+        "unreadable",
+    }
+    assert found["unreadable"].signature == "a ~/.keras/keras.json that cannot be read: an error at start"
 
 
 # Chance
