@@ -60,6 +60,7 @@ STALE_CAUSES = {
 }
 AGREED = 6  # further cases that fail, on which causes that are one in other words agree
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
+OVERLAPPING = 1.0  # the same, where other faults are suspected in the same cases
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 
@@ -122,30 +123,30 @@ class Diagnosis:
     def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
         """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
         whole = Distinct(check, key, group, place=_place(check, group))
-        suspects = self._causes(check, key, group, tally)
-        if len(suspects) == 1 and not suspects[0].ids:
-            whole.cause = suspects[0].name
+        whole.cause, suspects = self._causes(check, key, group, tally)
         if key.signature.startswith(STALE):
             whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
         elif whole.cause and key.verdict is Verdict.IMPRECISE and not is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
-        if key.verdict is Verdict.IMPRECISE and not suspects:
+        if key.verdict is Verdict.IMPRECISE and not (whole.cause or suspects):
             whole.cause = arithmetic_of(key)
         self._find_condition(whole, tally)
         if " + " in whole.cause and not whole.condition:
-            whole.cause = ""  # two together explain much by chance
+            whole.cause = ""  # two together explain much by chance, or each has cases of its own
         if whole.cause or whole.condition:
             yield whole
             return
-        if not suspects:
-            yield from self._by_rules(whole, tally)
-            return
+        yield from self._by_causes(whole, suspects, tally)
+
+    def _by_causes(self, whole: Distinct, suspects: Sequence[_Suspect], tally: Tally) -> Iterator[Distinct]:
+        """A group's cases apart by causes that explain some of them; what is left, by rules."""
+        check, key, group = whole.check, whole.key, whole.group
         rest = group
         for suspect in suspects:
             part = rest.only(suspect.ids)
             beside = tuple(other.name for other in suspects if other is not suspect)
             one = Distinct(check, key, part, suspect.name, place=_place(check, part), beside=beside)
-            self._find_condition(one, tally)
+            self._find_condition(one, tally, OVERLAPPING)
             if one.condition:  # an explanation of some cases that no condition bears out is none
                 explained = [
                     *suspect.ids,
@@ -155,17 +156,18 @@ class Diagnosis:
                 yield one
         if rest.failures:
             one = whole if rest is group else Distinct(check, key, rest, place=_place(check, rest))
-            if one is not whole:
+            if suspects and one is not whole:
                 self._find_condition(one, tally)
             yield from [one] if one.condition else self._by_rules(one, tally)
 
     def _by_rules(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
         rest, told, further = whole.group, list[Distinct](), list[Case]()
+        tried: set[Case] = set()
         for seed in seeds(whole.group.cases)[:SEEDS]:
             if self._late() or len(rest.failures) == 0 or any(one.holds(seed) for one in told):
                 continue
-            part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, further, tally)
+            part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, further, tally, tried)
             if part is not None:
                 told.append(part)
                 rest = rest.without(case.id for case in part.group.cases)
@@ -191,7 +193,7 @@ class Diagnosis:
             left.condition, left.fulfilled, left.need = f"{ONLY_IF}{condition}", condition, True
 
     def _rule(
-        self, whole: Distinct, seed: Case, told: Sequence[Distinct], further: list[Case], tally: Tally
+        self, whole: Distinct, seed: Case, told: Sequence[Distinct], further: list[Case], tally: Tally, tried: set[Case]
     ) -> Distinct | None:
         """The cases of a group that a rule around `seed` holds on, with their cause; adds to `further` what fails."""
         shown: dict[str, Exhibit] = {}
@@ -208,7 +210,7 @@ class Diagnosis:
 
         questions = COSTLY_QUESTIONS if whole.key.verdict in LOST else RULE_QUESTIONS
         limit = Limit(questions, self._claim, self._late, EASY)
-        finding = find_rule(seed, Known(whole.group.cases, tally.passed, self._pool, limit), fails)
+        finding = find_rule(seed, Known(whole.group.cases, tally.passed, self._pool, limit), fails, tried)
         if finding is None or finding.condition is None:
             return None
         part = whole.group.only(case.id for case in whole.group.cases if finding.condition.holds(case))
@@ -218,38 +220,36 @@ class Diagnosis:
             return None
         held = {case.id for case in finding.failing}
         evident = replace(part, exhibits={**part.exhibits, **{name: shown[name] for name in shown if name in held}})
-        suspects = self._causes(whole.check, whole.key, evident, tally)
-        if len(suspects) == 1 and not suspects[0].ids:
-            one.cause, one.total = suspects[0].name, False
+        one.cause, _ = self._causes(whole.check, whole.key, evident, tally)
+        one.total = not one.cause
         return one
 
     # What.
 
-    def _causes(self, check: str, key: Key, group: Group, tally: Tally) -> list[_Suspect]:
-        """The deviation that explains all of a group; failing that, those that explain parts of it."""
+    def _causes(self, check: str, key: Key, group: Group, tally: Tally) -> tuple[str, list[_Suspect]]:
+        """The deviation that explains all of a group, "" where none does; those that alone explain parts of it."""
         if PARTS.get(check) is None or key.verdict not in VALUES or self._late():
-            return []
+            return "", []
         exhibits = list(group.exhibits.items())
         samples = [evidence(check, exhibit, True) for _, exhibit in exhibits]
         samples += [evidence(check, exhibit, False) for exhibit in tally.exhibits]
         explanation = explain(samples)
         if explanation is None:
-            return []
-        if explanation.causes:
-            name = self._told_apart(check, explanation.causes, group)
-            return [_Suspect(name)] if name else []
+            return "", []
+        name = self._told_apart(check, explanation.causes, group) if explanation.causes else ""
         known = [name for name, _ in exhibits]
         suspects = [_Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
-        return suspects[:PARTS_AT_MOST]
+        return name, suspects[:PARTS_AT_MOST]
 
     def _told_apart(self, check: str, causes: Sequence[Cause], group: Group) -> str:
         """The one cause that further cases leave, "" where several are left that predict different results.
 
         Causes that no passing case contradicts need no condition, so that others are not considered beside them. Those
-        that agree on all further cases that fail are one cause in other words.
+        that agree on all further cases that fail are one cause in other words; so are those that nothing can tell
+        apart, since the target fails otherwise wherever they differ.
         """
         names = [cause.text for cause in causes if len(cause.contradicts) == len(causes[0].contradicts)]
-        agreed = asked = 0
+        agreed = asked = answered = 0
         for case in (*telling_alterations(group.cases), *self._pool):
             if len(names) == 1 or asked == SEPARATED or self._late():
                 break
@@ -259,12 +259,13 @@ class Diagnosis:
             exhibit = self._examine(case, check).exhibit(check)
             left = [name for name in names if exhibit and reproduces(name, evidence(check, exhibit, True))]
             agreed += len(left) == len(names)
+            answered += bool(left)
             names = left or names
-        return names[0] if len(names) == 1 or asked == 0 or agreed >= AGREED else ""
+        return names[0] if len(names) == 1 or answered == 0 or agreed >= AGREED else ""
 
     # When.
 
-    def _find_condition(self, distinct: Distinct, tally: Tally) -> None:
+    def _find_condition(self, distinct: Distinct, tally: Tally, doubtful: float = DOUBTFUL) -> None:
         if layers := distinct.group.layers:
             distinct.condition = condition(layers, tally.passed_layers)
         if refusals := distinct.group.refusals:
@@ -280,8 +281,8 @@ class Diagnosis:
         def matters(case: Case) -> bool:
             return deviates(distinct.cause, case, part)
 
-        if any(map(matters, tally.passed)) or not self._is_borne_out(distinct, matters):
-            self._conclude(distinct, self._narrow(distinct, tally, matters))
+        if any(map(matters, tally.passed)) or not self._is_borne_out(distinct, matters, doubtful):
+            self._conclude(distinct, self._narrow(distinct, tally, matters, doubtful))
             return
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
         distinct.condition = WHEREVER
@@ -290,7 +291,7 @@ class Diagnosis:
         if plain and plain[0].cost <= PLAIN:
             distinct.condition, distinct.fulfilled, distinct.total = str(plain[0]), plain[0], True
 
-    def _is_borne_out(self, distinct: Distinct, matters: Callable[[Case], bool]) -> bool:
+    def _is_borne_out(self, distinct: Distinct, matters: Callable[[Case], bool], doubtful: float) -> bool:
         """Whether further cases where the cause would make a difference fail as it predicts, all of them."""
         answers: collections.Counter[bool | None] = collections.Counter()
         cases = (*self._pool, *telling_alterations(distinct.group.cases))
@@ -298,9 +299,15 @@ class Diagnosis:
             if self._late():
                 break
             answers[fails_alike(distinct, self._examine(case, distinct.check))] += 1
-        return answers[True] >= BORNE_OUT and not answers[False] and answers[None] <= DOUBTFUL * answers[True]
+        return answers[True] >= BORNE_OUT and not answers[False] and answers[None] <= doubtful * answers[True]
 
-    def _narrow(self, distinct: Distinct, tally: Tally, relevant: Callable[[Case], bool] | None = None) -> Finding:
+    def _narrow(
+        self,
+        distinct: Distinct,
+        tally: Tally,
+        relevant: Callable[[Case], bool] | None = None,
+        doubtful: float = DOUBTFUL,
+    ) -> Finding:
         group, check = distinct.group, distinct.check
         answers: collections.Counter[bool | None] = collections.Counter()
 
@@ -315,8 +322,8 @@ class Diagnosis:
         limit = Limit(questions, self._claim, self._late)
         finding = narrow(group.cases, tally.passed, fails, self._pool, limit, relevant)
         # Where it fails otherwise too often, the cause is not all of it.
-        doubtful = is_deviation(distinct) and answers[None] > DOUBTFUL * answers[True]
-        return replace(finding, condition=None) if doubtful else finding
+        doubted = is_deviation(distinct) and answers[None] > doubtful * answers[True]
+        return replace(finding, condition=None) if doubted else finding
 
     def _conclude(self, distinct: Distinct, finding: Finding) -> None:
         if finding.condition is None:
@@ -343,10 +350,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A cause by name; `ids` are the cases that it explains, none for all."""
+    """A cause by name; `ids` are the cases that it explains."""
 
     name: str
-    ids: tuple[str, ...] = ()
+    ids: tuple[str, ...]
 
 
 def _is_untold(case: Case, group: Group) -> bool:

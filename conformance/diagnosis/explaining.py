@@ -76,7 +76,7 @@ class Explanation:
     """The `causes` that explain every failing sample: those that contradict the fewest passing ones first, then those
     that change the fewest parts.
 
-    These samples do not separate them. Where there is none, `partial` has those that explain some of the failing
+    These samples do not separate them. Where none does so alone, `partial` has those that explain some of the failing
     samples, the most first. `complete` says whether all was tried.
     """
 
@@ -104,7 +104,7 @@ def explain(samples: Sequence[Sample], pairs: int = PAIRS) -> Explanation | None
         found = search.covering(2)
     causes = [_contradicted(names, search.table[names], passing) for names in found]
     partial: list[Cause] = []
-    if not found:
+    if not search.covering(1):
         partial = [_contradicted(names, search.table[names], passing) for names in search.subsets()]
     if not causes and not partial:
         return None
@@ -276,14 +276,20 @@ class _Search:
         self._unexplained: _View | None = None
 
     def singles(self) -> None:
-        """Every deviation on the smallest sample; where none explains all, every one on some more."""
-        self._unexplained = self._everything(self.failing[0])
-        self._follow_up()
-        if self.covering(1):
-            return
-        for view in self.failing[1:SEARCHED]:
+        """Every deviation on the smallest sample; where none explains all, every one on some more.
+
+        Those come first that nothing explains yet: several faults have samples of their own.
+        """
+        searched: list[_View] = []
+        while len(searched) < SEARCHED and not self.covering(1):
+            left = [view for view in self.failing if view not in searched]
+            if not left:
+                break
+            explained = {position for found in self.table.values() for position in found}
+            view = next((view for view in left if view.position not in explained), left[0])
+            searched.append(view)
             self._unexplained = self._everything(view) or self._unexplained
-        self._follow_up()
+            self._follow_up()
 
     def _everything(self, view: _View) -> _View | None:
         """Tries every deviation alone; gives the sample back where none explains it."""

@@ -43,12 +43,15 @@ class Known:
     limit: Limit
 
 
-def find_rule(seed: Case, known: Known, ask: Ask) -> Finding | None:
+def find_rule(seed: Case, known: Known, ask: Ask, tried: set[Case]) -> Finding | None:
     """A confirmed condition that holds on the failing case `seed`, or on a plainer one like it, and on no passing case.
 
-    None where there is none, or where it always holds.
+    None where there is none, where it always holds, or where the plainer case was `tried` before.
     """
     plain, passed = _plainest(seed, ask, known.limit.claim.covers)
+    if plain in tried:
+        return None
+    tried.add(plain)
     failing = list(dict.fromkeys((plain, *known.failing)))
     finding = narrow(failing, [*known.passing, *passed], ask, known.pool, known.limit, core=[plain])
     told = finding.confirmed and finding.condition and finding.condition.atoms and finding.condition.holds(seed)
