@@ -55,8 +55,8 @@ class Score:
 def measure(names: Sequence[str], examples: int) -> Score:
     """One kernel with these faults, held beside each of them alone."""
     sys.path.insert(0, str(FAKES))
-    from combined import JOINT  # type: ignore[import-not-found]
-    from faults import FAULTS  # type: ignore[import-not-found]
+    from combined import JOINT
+    from faults import FAULTS
 
     checks_of = {fault.__name__: fault.check for fault in FAULTS if fault.__name__ in names}
     score = Score(JOINT.join(names))
@@ -149,8 +149,8 @@ def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers)
 def drawn(together: int, count: int, seed: int) -> list[tuple[str, ...]]:
     """So many combinations of faults that fit into one kernel, and neither kill nor starve their process."""
     sys.path.insert(0, str(FAKES))
-    from combined import together as join  # type: ignore[import-not-found]
-    from faults import FAMILIES, FAULTS, arguments, death, threads  # type: ignore[import-not-found]
+    from combined import together as join
+    from faults import FAMILIES, FAULTS, arguments, death, threads
 
     left_out = {family.__name__ for family in FAMILIES if family in (arguments, death, threads)}
     fit = [fault for fault in FAULTS if fault.__module__ not in left_out]
