@@ -134,6 +134,8 @@ def _hold_out(engine: Engine, target: Target, one: Distinct, score: Score) -> tu
             unexplained += fails and expected and not explained
             if not (fails or deviates(one.cause, case, PARTS[one.check])):
                 continue
+        if one.need and not fails:
+            continue  # "only if" says nothing of these
         if fails is not expected and (fails or _shows(engine, target, one, case)):
             belied += 1
             what = "fails" if fails else "passes"

@@ -44,11 +44,10 @@ def targeted(case: Case, atoms: Iterable[Atom]) -> list[Case]:
     wanted: list[tuple[str, Fact]] = []
     for atom in atoms:
         right = known[str(atom.right)] if atom.crossed else atom.right
-        if isinstance(right, str | bool) or atom.modulus:
-            wanted += [] if atom.modulus else [(atom.left, right)]
-            wanted += (
-                [(atom.left, value) for value in _around(int(known[atom.left]), atom.modulus)] if atom.modulus else []
-            )
+        if atom.modulus:
+            wanted += [(atom.left, value) for value in _around(int(known[atom.left]), atom.modulus)]
+        elif isinstance(right, str | bool):
+            wanted.append((atom.left, right))
         else:
             wanted += [(atom.left, right + step) for step in (0, 1, -1)]
         if atom.crossed:

@@ -36,13 +36,13 @@ from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain,
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
-from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule, seeds
+from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.repeating import STALE
-from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally
+from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
 from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition, refused_arguments
 from depthwise_conformance.reports.record import CHECKS, Verdict
@@ -79,7 +79,8 @@ class Diagnosis:
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
         """What the target's tallies, by check, come down to."""
-        empties = tell_empties(tallies, self._examine, self._pool, Limit(QUESTIONS, self._claim, self._late))
+        limit = Limit(QUESTIONS, self._claim, self._late)
+        empties = None if self._late() else tell_empties(tallies, self._examine, self._pool, limit)
         found = [empties] if empties else []
         for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
             if check == PURITY_CHECK and any(one.check == check for one in found):
@@ -164,14 +165,19 @@ class Diagnosis:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
         rest, told, further = whole.group, list[Distinct](), list[Case]()
         tried: set[Case] = set()
-        for seed in seeds(whole.group.cases)[:SEEDS]:
-            if self._late() or len(rest.failures) == 0 or any(one.holds(seed) for one in told):
+        missed = 0
+        for seed in sorted(whole.group.cases, key=extent):
+            if self._late() or missed == SEEDS:
+                break
+            if any(one.holds(seed) for one in told):
                 continue
             part = self._rule(replace(whole, group=rest, notes=[], shown_by={}), seed, told, further, tally, tried)
-            if part is not None:
-                told.append(part)
-                rest = rest.without(case.id for case in part.group.cases)
-                yield part
+            if part is None:
+                missed += 1
+                continue
+            told.append(part)
+            rest = rest.without(case.id for case in part.group.cases)
+            yield part
         if rest.failures:
             left = whole if rest is whole.group else replace(whole, group=rest, place=_place(whole.check, rest))
             self._find_need(left, told, further, tally)

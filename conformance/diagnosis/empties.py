@@ -45,7 +45,7 @@ def tell_empties(tallies: Mapping[str, Tally], examine: Examine, pool: Sequence[
         return _told(parts, finding.condition, str(finding.condition))
     filled = [replace(case, input_shape=(1, *case.input_shape[1:])) for case in failing[:FILLED]]
     answers = [fails(case) for case in filled if limit.claim.covers(case)]
-    told = any(judged is False for judged in answers)
+    told = bool(answers) and all(answer is False for answer in answers)  # what fails so with an image is not of this
     return _told(parts, EMPTY, f"{ONLY_IF}{EMPTY}") if told else None
 
 

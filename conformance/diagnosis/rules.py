@@ -17,7 +17,6 @@ from depthwise_conformance.diagnosis.candidates import VALUES, all_altered, targ
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.inquiry import Ask, Finding, Limit, Proof, narrow
 from depthwise_conformance.diagnosis.separating import shared
-from depthwise_conformance.judging.tally import extent
 
 # What a case has that is plain, in the order in which it is tried: first what hides faults and sets off others.
 PLAIN: tuple[tuple[str, Fact], ...] = (
@@ -26,7 +25,7 @@ PLAIN: tuple[tuple[str, Fact], ...] = (
     *(("dilation_height", 1), ("dilation_width", 1), ("stride_height", 1), ("stride_width", 1), ("batch", 1)),
     *(("kernel_height", 1), ("kernel_width", 1), ("channels", 1), ("output_height", 2), ("output_width", 2)),
 )
-SEEDS = 3  # cases of a group around which rules are looked for
+SEEDS = 3  # cases of a group around which rules are looked for in vain
 QUESTIONS = 60  # for each
 EASY = Proof(positives=8, more=2, far=4, lead=0.5)  # the known cases bear a rule out, too
 RARE, TELLING = 0.2, 8.0  # share of the passing cases that have what all failing ones have; bits by which that tells
@@ -80,11 +79,6 @@ def _without(case: Case, atom: Atom) -> list[Case]:
     """The case altered so that the atom does not hold."""
     chosen = all_altered(case, [(atom.left, value) for value in VALUES.get(atom.left, ())])
     return [other for other in (*targeted(case, [atom]), *chosen) if not atom.holds(facts(other))]
-
-
-def seeds(cases: Sequence[Case]) -> list[Case]:
-    """The cases around which rules are looked for: the smallest first."""
-    return sorted(cases, key=extent)
 
 
 def _plainest(case: Case, ask: Ask, claimed: Callable[[Case], bool]) -> tuple[Case, list[Case]]:

@@ -77,13 +77,13 @@ def gain(cases: int) -> float:
 def _pricing(atoms: Sequence[Atom], others: Sequence[Case]) -> Callable[[tuple[Atom, ...]], float]:
     """The cost of atoms together, less what they gain by `others`."""
     columns, every = tabulate(others), (1 << len(others)) - 1
-    bits = {id(atom): _bits(atom.holds(columns)) for atom in atoms} if others else {}
+    bits = {atom: _bits(atom.holds(columns)) for atom in atoms} if others else {}
 
     def price(some: tuple[Atom, ...]) -> float:
         cost = sum(atom.cost + 0.5 for atom in some)
         if not others:
             return cost
-        return cost - gain(functools.reduce(operator.and_, (bits[id(atom)] for atom in some), every).bit_count())
+        return cost - gain(functools.reduce(operator.and_, (bits[atom] for atom in some), every).bit_count())
 
     return price
 

@@ -61,12 +61,12 @@ class Shards:
     def _join(self, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The one run that they are."""
         targets = [target for run in runs for target in run["targets"]]
-        thin = [told for run in runs for told in run["thin"]]
+        short = {name: [told for run in runs for told in run[name]] for name in ("thin", "cut_short")}
         stopped = any(run["stopped"] for run in runs)
         complete = self._whole and all(run["complete"] for run in runs) and len(targets) == len(self._expected)
         lost = any(target["status"] != "judged" for target in targets)
-        self.undone = lost or bool(thin) or not (complete or stopped)
-        joined = {**runs[0], "targets": targets, "thin": thin, "stopped": stopped, "complete": complete}
+        self.undone = lost or any(short.values()) or not (complete or stopped)
+        joined = {**runs[0], "targets": targets, **short, "stopped": stopped, "complete": complete}
         joined["started"] = min(run["started"] for run in runs)
         joined["seconds"] = max(run["seconds"] for run in runs)
         return [joined]

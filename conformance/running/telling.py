@@ -117,7 +117,7 @@ def _family(one: Distinct, smallest: AnyCase) -> str:
     So it stays when the release changes, when a cause is found, and when other cases fail.
     """
     kind = "value" if one.key.verdict in VALUES else one.key.verdict.value
-    return " ".join([one.check, kind, *trigger(smallest)])
+    return " ".join([one.check, kind, *_trigger(smallest)])
 
 
 def _identify(target: Target, family: str, taken: Collection[str]) -> str:
@@ -127,7 +127,7 @@ def _identify(target: Target, family: str, taken: Collection[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def trigger(case: AnyCase) -> list[str]:
+def _trigger(case: AnyCase) -> list[str]:
     """What of a smallest case is not plain: arguments that are not their defaults, sizes above one as such."""
     if isinstance(case, Refusal):
         return [case.wrong]
