@@ -31,7 +31,7 @@ from depthwise_conformance.diagnosis.distinct import (
     is_of_another,
     ordinary,
 )
-from depthwise_conformance.diagnosis.empties import tell_empties, without_told
+from depthwise_conformance.diagnosis.empties import tell_empties
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.places import Observation, place
@@ -81,13 +81,13 @@ class Diagnosis:
         """What the target's tallies, by check, come down to."""
         limit = Limit(QUESTIONS, self._claim, self._late)
         empties = None if self._late() else tell_empties(tallies, self._examine, self._pool, limit)
-        found = [empties] if empties else []
+        found, told = ([empties[0]], empties[1]) if empties else ([], frozenset[str]())
         for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
             if check == PURITY_CHECK and any(one.check == check for one in found):
                 continue  # comes first: what is remembered makes other results wrong
             groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
-                self._distinguish(check, key, without_told(group, empties), tallies[check], found)
+                self._distinguish(check, key, group.without(told), tallies[check], found)
         return found
 
     def _distinguish(self, check: str, key: Key, group: Group, tally: Tally, found: list[Distinct]) -> None:

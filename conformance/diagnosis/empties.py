@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from depthwise_conformance.casebook.case import AnyCase, Case
-from depthwise_conformance.casebook.facts import facts
+from depthwise_conformance.casebook.facts import altered, facts
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.distinct import ONLY_IF, Distinct
 from depthwise_conformance.diagnosis.inquiry import Limit, narrow
@@ -15,22 +14,26 @@ from depthwise_conformance.judging.tally import Group, Key, Tally
 from depthwise_conformance.reports.record import CHECKS
 
 MIXED = 2  # checks or verdicts by which empty batches fail, for them to be told together
-FILLED = 8  # of the failing cases, that are asked with one image instead of none
+FILLED = 24  # failing cases, at most, that are asked with one image instead of none, and told
 EMPTY = Condition((Atom("batch", "==", 0),))
 Part = tuple[str, Key, Group]
 
 
-def tell_empties(tallies: Mapping[str, Tally], examine: Examine, pool: Sequence[Case], limit: Limit) -> Distinct | None:
-    """The one discrepancy that all failing cases with an empty batch are; None where they fail in one way alone."""
+def tell_empties(
+    tallies: Mapping[str, Tally], examine: Examine, pool: Sequence[Case], limit: Limit
+) -> tuple[Distinct, frozenset[str]] | None:
+    """The one discrepancy that failing cases with an empty batch are, and their ids; None where they fail in one way.
+
+    Cases that fail with an image, too, are none of it.
+    """
     parts = list(_empty_parts(tallies))
     failing = list(dict.fromkeys(case for _, _, group in parts for case in group.cases))
     if len(parts) < MIXED:
         return None
     checks = list(dict.fromkeys(check for check, _, _ in parts))
     failed = {case for tally in tallies.values() for group in tally.groups.values() for case in group.cases}
-    passing = [
-        case for case in dict.fromkeys(c for check in checks for c in tallies[check].passed) if case not in failed
-    ]
+    passed = dict.fromkeys(case for check in checks for case in tallies[check].passed)
+    passing = [case for case in passed if case not in failed]
 
     def fails(case: Case) -> bool | None:
         for check in checks:
@@ -39,20 +42,18 @@ def tell_empties(tallies: Mapping[str, Tally], examine: Examine, pool: Sequence[
                 return True if _is_empty(case) else None
         return False
 
-    empty_pool = [replace(case, input_shape=(0, *case.input_shape[1:])) for case in pool[: len(pool) // 2]]
-    finding = narrow(failing, passing, fails, [*empty_pool, *pool], limit)
+    images = [altered(case, "batch", 1) for case in failing[:FILLED]]
+    with_images = [(case, image) for case, image in zip(failing, images, strict=False) if limit.claim.covers(image)]
+    own = [case for case, image in with_images if fails(image) is False]
+    told = frozenset(case.id for case in own)
+    parts = [(check, key, some) for check, key, group in parts if (some := group.only(told)).failures]
+    if len(parts) < MIXED:
+        return None
+    emptied = [altered(case, "batch", 0) for case in pool[: len(pool) // 2]]
+    finding = narrow(own, passing, fails, [*emptied, *pool], limit)
     if finding.confirmed and finding.condition:
-        return _told(parts, finding.condition, str(finding.condition))
-    filled = [replace(case, input_shape=(1, *case.input_shape[1:])) for case in failing[:FILLED]]
-    answers = [fails(case) for case in filled if limit.claim.covers(case)]
-    told = bool(answers) and all(answer is False for answer in answers)  # what fails so with an image is not of this
-    return _told(parts, EMPTY, f"{ONLY_IF}{EMPTY}") if told else None
-
-
-def without_told(group: Group, empties: Distinct | None) -> Group:
-    """A group without the cases that are told as empty batches."""
-    told = {case.id for case in group.cases if _is_empty(case)} if empties else set()
-    return group.without(told) if told else group
+        return _told(parts, finding.condition, str(finding.condition)), told
+    return _told(parts, EMPTY, f"{ONLY_IF}{EMPTY}"), told
 
 
 def _told(parts: Sequence[Part], condition: Condition, told: str) -> Distinct:
