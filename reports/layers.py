@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from depthwise_conformance.reports.cells import columns, decode, encode_row
-from depthwise_conformance.reports.files import beside
 from depthwise_conformance.reports.record import Comparison
+from depthwise_conformance.reports.sheets import read_sheet, write_sheet
 
 LAYERS = "layers.csv"
 
 
 def write_layers(folder: Path, rows: Sequence[Comparison]) -> None:
-    """Writes `layers.csv`, a column for every field of `Comparison`, where there is a row; text is guarded."""
-    if not rows:
-        return
-    names = columns(Comparison)
-    with beside(folder / LAYERS) as text:
-        writer = csv.writer(text)
-        writer.writerow(names)
-        writer.writerows(encode_row(row, names) for row in rows)
+    """Writes `layers.csv`, a column for every field of `Comparison`, where there is a row."""
+    if rows:
+        write_sheet(folder / LAYERS, Comparison, rows)
 
 
 def read_layers(folder: Path) -> list[Comparison]:
@@ -31,14 +22,5 @@ def read_layers(folder: Path) -> list[Comparison]:
 
     Raises ValueError that names the folder and what is wrong.
     """
-    kinds = columns(Comparison)
-    if not (path := folder / LAYERS).is_file():
-        return []
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if list(table.columns) != list(kinds):
-            raise ValueError(f"the columns are {list(table.columns)}, not {list(kinds)}")
-        rows = table.itertuples(index=False, name=None)
-        return [Comparison(*map(decode, row, kinds.values())) for row in rows]
-    except ValueError as error:
-        raise ValueError(f"{folder}: {LAYERS} is malformed: {error}") from None
+    path = folder / LAYERS
+    return read_sheet(path, Comparison) if path.is_file() else []

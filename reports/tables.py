@@ -19,12 +19,13 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from depthwise_conformance.reports.cells import columns, decode, encode_row, storable
-from depthwise_conformance.reports.files import at_once, beside
+from depthwise_conformance.reports.cells import columns, encode_row, storable
+from depthwise_conformance.reports.files import at_once
 from depthwise_conformance.reports.folders import install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs, write_runs
+from depthwise_conformance.reports.sheets import read_sheet, write_sheet
 
 RESULTS = "results.parquet"
 RESULTS_CSV = "results.csv"
@@ -146,27 +147,16 @@ def read_check(folder: Path, check: str, names: Sequence[str]) -> pd.DataFrame:
 
 
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
-    """Writes `discrepancies.csv`, a column for every field; text is guarded against spreadsheets (see `cells`)."""
-    names = columns(Discrepancy)
-    with beside(folder / DISCREPANCIES) as text:
-        writer = csv.writer(text)
-        writer.writerow(names)
-        writer.writerows(encode_row(discrepancy, names) for discrepancy in discrepancies)
+    """Writes `discrepancies.csv`, a column for every field."""
+    write_sheet(folder / DISCREPANCIES, Discrepancy, discrepancies)
 
 
 def read_discrepancies(folder: Path) -> list[Discrepancy]:
     """The rows of a run folder's `discrepancies.csv`. Raises ValueError that names the folder and what is wrong."""
-    kinds = columns(Discrepancy)
-    if not (path := folder / DISCREPANCIES).is_file():
+    path = folder / DISCREPANCIES
+    if not path.is_file():
         raise ValueError(f"{folder}: {DISCREPANCIES} is missing")
-    try:
-        # pandas, because the csv module refuses cells of more than 128 KiB; its limit is global.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if list(table.columns) != list(kinds):
-            raise ValueError(f"the columns are {list(table.columns)}, not {list(kinds)}")
-        return [_discrepancy(row, kinds) for row in table.itertuples(index=False, name=None)]
-    except ValueError as error:
-        raise ValueError(f"{folder}: {DISCREPANCIES} is malformed: {error}") from None
+    return read_sheet(path, Discrepancy)
 
 
 def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
@@ -234,10 +224,6 @@ def _order(column: pd.Series[Any]) -> pd.Series[Any]:
         return column
     rank = {check: place for place, check in enumerate(CHECKS)}
     return column.map(lambda check: f"{rank.get(check, len(CHECKS)):03}{check}")
-
-
-def _discrepancy(row: Iterable[str], kinds: dict[str, type]) -> Discrepancy:
-    return Discrepancy(*(decode(cell, kind) for cell, kind in zip(row, kinds.values(), strict=True)))
 
 
 def _copy_results(folders: Sequence[Path], out: Path) -> Counter[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from functools import partial
 
 from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.casebook.claims import Claim, ClaimError
-from depthwise_conformance.diagnosis.distinct import Distinct
+from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.engine import Engine
@@ -71,11 +71,10 @@ def _judge(target: Target, o: RunOptions) -> str:
     shrinker = Shrinker(options, engine.examiner)
     shrinker.hurried = options.fast
 
-    def told(one: Distinct) -> str:
-        smallest = shrinker.shrink(target, one)
-        passing = engine.tallies[target.name, one.check].passing
-        return tell(make_discrepancy(target, one, passing, smallest, replay=""), one.check)
-
-    found = [told(one) for one in engine.distinct.get(target.name, [])]
+    found: list[Discrepancy] = []
+    for one in engine.distinct.get(target.name, []):
+        smallest, passing = shrinker.shrink(target, one), engine.tallies[target.name, one.check].passing
+        taken = {known.id for known in found}
+        found.append(make_discrepancy(target, one, passing, smallest, replay="", taken=taken))
     lost = [] if target.status == "judged" else [tell_lost(target, target.judged)]
-    return "\n\n".join(found + lost)
+    return "\n\n".join([*(tell(one, one.check) for one in found), *lost])
