@@ -109,18 +109,20 @@ def _score_diagnosis(engine: Engine, target: Target, score: Score) -> None:
     score.found_cause, score.found_condition = main.cause, main.condition
     if score.cause and not main.cause:
         score.cause_is = "missing"
-    if main.cause and not is_deviation(main):  # seen, not computed: something remembered
+    if (
+        main.cause and not is_deviation(main) and main.key.verdict is not Verdict.IMPRECISE
+    ):  # seen, not computed: something remembered
         score.cause_is = "right" if score.check == "purity" or "Cached" in score.name else "wrong"
     if main.check not in PARTS:
         return
-    unexplained, belied = _hold_out(engine, target, main, score)
+    unexplained, belied = _hold_out(engine, target, main, own, score)
     if is_deviation(main):
         score.cause_is = "right" if main.cause == score.cause or not unexplained else "wrong"
     if main.condition:
         score.condition_is = "right" if belied <= TOLERATED else "wrong"
 
 
-def _hold_out(engine: Engine, target: Target, one: Distinct, score: Score) -> tuple[int, int]:
+def _hold_out(engine: Engine, target: Target, one: Distinct, rows: Sequence[Distinct], score: Score) -> tuple[int, int]:
     """On how many unseen cases the cause explains not what fails, and the condition not whether it does."""
     unexplained = belied = 0
     for case in draw_block(UNSEEN_SEED, HOLDOUT):
@@ -136,6 +138,8 @@ def _hold_out(engine: Engine, target: Target, one: Distinct, score: Score) -> tu
                 continue
         if one.need and not fails:
             continue  # "only if" says nothing of these
+        if fails and not expected and any(row.fulfilled and row.holds(case) for row in rows):
+            continue  # another row tells it
         if fails is not expected and (fails or _shows(engine, target, one, case)):
             belied += 1
             what = "fails" if fails else "passes"

@@ -14,6 +14,7 @@ from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
 OWN_SUMS = "sums in the layer's own half precision"
+AS_BY = "as inaccurate as "  # which is not to say that this is how it is computed
 ONLY_IF = "only if "  # before a condition that not only failing cases fulfil
 WHEREVER = "wherever it makes a difference"
 
@@ -63,9 +64,9 @@ def is_deviation(distinct: Distinct) -> bool:
 
 
 def arithmetic_of(key: Key) -> str:
-    """The cause of an imprecise result, from its signature: the narrower arithmetic that explains it."""
+    """What there is to say of an imprecise result, by its signature: the narrower arithmetic whose bound holds it."""
     dtype, _, arithmetic = key.signature.partition(": ")
-    return OWN_SUMS if arithmetic == f"{dtype} accumulation" else arithmetic
+    return AS_BY + (OWN_SUMS if arithmetic == f"{dtype} accumulation" else arithmetic)
 
 
 def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:
