@@ -140,7 +140,11 @@ def _hypothesis(
         interrupts.check()
         examine(case)
 
-    seeded(seed)(_settings(count, phases)(given(strategy)(look)))()
+    try:
+        seeded(seed)(_settings(count, phases)(given(strategy)(look)))()
+    except Exception:
+        interrupts.check()  # interrupted before it begins, Hypothesis fails by an assertion of its own
+        raise
 
 
 def _settings(count: int, phases: tuple[Phase, ...]) -> settings:

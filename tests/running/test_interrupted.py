@@ -9,10 +9,11 @@ import sys
 import time
 import weakref
 
+import hypothesis.core
 import pytest
 from command_line import HONEST, SUITE, as_pytest, call, records
 
-from depthwise_conformance.running import interrupts
+from depthwise_conformance.running import drawing, interrupts
 
 SECONDS = 5.0  # for what should take a fiftieth
 
@@ -105,6 +106,13 @@ def test_other_exceptions_that_nothing_propagates_from_are_told_as_before(monkey
         del thing
     assert reference() is None
     assert [one.exc_type for one in told] == [ZeroDivisionError]
+
+
+def test_an_interrupt_that_hypothesis_fails_of_is_heeded(monkeypatch):
+    """Interrupted before its engine exists, Hypothesis asserts that it does."""
+    monkeypatch.setattr(hypothesis.core, "function_digest", lambda test: interrupt())
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        drawing.draw_layer_cases(seed=0, count=1)
 
 
 # A whole run, interrupted in a garbage collection while cases are drawn: first of all to count them, then to ask them
