@@ -16,7 +16,7 @@ Fact = tuple[str, str]
 
 
 def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str:
-    """What all failing cases have and no passing one has: an argument's value, two together, one of a few values.
+    """What all failing cases have and no passing one has: an argument's value, two or three together, one of a few.
 
     "" where there is nothing of the kind, or more than one thing.
     """
@@ -24,7 +24,7 @@ def condition(failing: Sequence[LayerCase], passing: Sequence[LayerCase]) -> str
         return ""
     known, others = [given(case) for case in failing], [given(case) for case in passing]
     shared = sorted(set.intersection(*(set(facts.items()) for facts in known)))
-    for count in (1, 2):
+    for count in (1, 2, 3):
         chosen = [facts for facts in itertools.combinations(shared, count) if not any(_hold(facts, o) for o in others)]
         if chosen:
             return " and ".join(f"{name} == {value}" for name, value in chosen[0]) if len(chosen) == 1 else ""

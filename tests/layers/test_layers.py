@@ -127,6 +127,14 @@ def test_a_condition_is_what_all_failing_have_and_no_passing_one():
     assert condition(several, plain) == 'activation in ("elu", "selu")'
 
 
+def test_a_condition_may_take_three_arguments_together():
+    three = {"activation": "elu", "use_bias": False, "padding": "same"}
+    fewer = [{k: three[k] for k in three if k != gone} for gone in three]
+    passing = [layer(canonical({"kernel_size": 2, **arguments})) for arguments in fewer]
+    told = condition([layer(canonical({"kernel_size": 2, **three}))], passing)
+    assert told == 'activation == "elu" and padding == "same" and use_bias == False'
+
+
 def test_a_plainer_layer_has_one_argument_less():
     case = layer(canonical({"kernel_size": 2, "data_format": "channels_last", "use_bias": False, "name": "a"}))
     assert [json.loads(one.arguments) for one in plainer(case)] == [
