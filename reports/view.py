@@ -9,6 +9,7 @@ from typing import Any
 
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, layer_call, read_case
+from depthwise_conformance.reports.known import join_known, tell_counts, tell_outdated
 from depthwise_conformance.reports.layers import read_layers
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
 from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Discrepancy, Verdict
@@ -137,6 +138,11 @@ class View:
         return [(title, str(told)) for run in self.runs for title, name in kinds for told in run.get(name) or ()]
 
     @property
+    def outdated(self) -> list[str]:
+        """What there is to say of known entries that are stale or have expired."""
+        return tell_outdated(join_known(self.runs))
+
+    @property
     def not_judged(self) -> int:
         """How many targets have no judgement at all."""
         return sum(not row.judged for row in self.rows)
@@ -162,7 +168,7 @@ class View:
             return "Nothing was judged."
         departing = sum(row.departing > 0 for row in judged)
         verb = "departs" if departing <= 1 else "depart"
-        found = words.counted(len(self.entries), "distinct discrepancy", "distinct discrepancies")
+        found = tell_counts([entry.discrepancy for entry in self.entries], bool(join_known(self.runs)))
         cases = words.counted(sum(row.judged for row in judged), "judgement")
         targets = words.counted(len(judged), "target")
         return f"{departing or 'None'} of {targets} {verb} from the documentation: {found} in {cases}."

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from depthwise_conformance.casebook.claims import NAMES, Claim
+from depthwise_conformance.running.knownfile import read_known
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -52,3 +53,10 @@ def test_the_names_that_are_shown_are_names():
     named = (DOCS / "claims.md").read_text().partition("## The names")[2].partition("\n\nConditions")[0]
     assert set(re.findall(r"`(\w+)`", named)) <= set(NAMES)
     assert len(re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", (DOCS / "claims.md").read_text(), re.M)) >= 8
+
+
+def test_the_entry_that_is_shown_is_read(tmp_path):
+    file = tmp_path / "known.toml"
+    file.write_text("\n".join(blocks("known.md", "toml")))
+    (entry,) = read_known([str(file)])
+    assert (entry.check, entry.targets) == ("special_values", ("torch", "keras-torch"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, reproduces
 from depthwise_conformance.judging.checks import PARTS
-from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key
+from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
@@ -34,7 +36,7 @@ class Distinct:
     need: bool = False  # whether it is only what all failing cases have: some pass that have it, too
     beside: tuple[str, ...] = ()  # causes that other cases of the check are suspected of
     notes: list[str] = field(default_factory=list)
-    shown_by: dict[str, int] = field(default_factory=dict)
+    shown_by: dict[str, Group] = field(default_factory=dict)  # the failing cases of other checks
 
     def holds(self, case: Case) -> bool:
         """Whether the condition, if there is one, holds on a case."""
@@ -50,7 +52,22 @@ class Distinct:
         if check == self.check:
             self.group.extend(group)
         else:
-            self.shown_by[check] = self.shown_by.get(check, 0) + group.failing
+            self.shown_by.setdefault(check, Group()).extend(group)
+
+    def part(self, chosen: Callable[[str, Failure], bool]) -> Distinct | None:
+        """What of it the failures show that are `chosen`, each with its check; None where there are none."""
+        groups = [
+            (check, group.only_those(partial(chosen, check)))
+            for check, group in ((self.check, self.group), *self.shown_by.items())
+        ]
+        (check, group), *others = [one for one in groups if one[1].failures] or [("", Group())]
+        if not check:
+            return None
+        keys = [Key(one.judgement.verdict, one.judgement.signature) for one in group.failures]
+        if check != self.check:  # of what another check shows, neither cause nor condition is known
+            return Distinct(check, keys[0], group, notes=[*self.notes], shown_by=dict(others))
+        key = self.key if self.key.verdict in {key.verdict for key in keys} else keys[0]
+        return replace(self, key=key, group=group, notes=[*self.notes], shown_by=dict(others))
 
     @property
     def checks(self) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -131,6 +131,13 @@ class Group:
                 part.add(failure, self.exhibits.get(failure.case.id))
         return part
 
+    def only_those(self, chosen: Callable[[Failure], bool]) -> Group:
+        """The group of the chosen failures alone; a count of those not kept goes with all that are."""
+        part = self.only(failure.case.id for failure in self.failures if chosen(failure))
+        if part.failures and len(part.failures) == len(self.failures):
+            part.failing = self.failing
+        return part
+
 
 @dataclass
 class Tally:
@@ -141,6 +148,7 @@ class Tally:
     reasons: collections.Counter[str] = field(default_factory=collections.Counter)
     passed: list[Case] = field(default_factory=list)
     passed_layers: list[LayerCase] = field(default_factory=list)
+    passed_refusals: list[Refusal] = field(default_factory=list)
     exhibits: list[Exhibit] = field(default_factory=list)  # of passing cases
 
     def add(
@@ -156,6 +164,8 @@ class Tally:
             self.groups.setdefault(key, Group()).add(Failure(case, judgement, block), exhibit)
         elif isinstance(case, LayerCase):
             self.passed_layers.append(case)
+        elif isinstance(case, Refusal):
+            self.passed_refusals.append(case)
         elif isinstance(case, Case) and len(self.passed) < KEPT:
             self.passed.append(case)
             if exhibit is not None and len(self.exhibits) < PASSING and exhibit.observed.size:

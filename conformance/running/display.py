@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from depthwise_conformance.reports.known import is_outdated, join_known
+from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.running.agenda import planned
-from depthwise_conformance.running.plugin import HOME, REPORT, RUN, TROUBLE
+from depthwise_conformance.running.plugin import ADDED, HOME, REPORT, RUN, TROUBLE
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.summary import print_summary
 
@@ -22,7 +24,7 @@ class RunConsole:
 
     def __init__(self, run: ConformanceRun | None, home: Path) -> None:
         self.report: Path | None = None
-        self.found = False  # any discrepancy
+        self.found = False  # anything that fails the run: a new discrepancy, a known entry that is stale or expired
         self._run = run
         self._home = home  # for what Hypothesis writes
         self._console = Console(stderr=True, markup=False, highlight=False)
@@ -91,5 +93,8 @@ class RunConsole:
             self._console.print(f"depthwise-conformance: {trouble}", soft_wrap=True)
         if REPORT in config.stash:
             self.report = config.stash[REPORT]
-            self.found = bool(read_discrepancies(self.report.parent))
-            print_summary(self.report.parent, Console(markup=False, highlight=False))
+            new = any(not one.known for one in read_discrepancies(self.report.parent))
+            self.found = new or is_outdated(join_known(read_runs(self.report.parent)))
+            console = Console(markup=False, highlight=False)
+            print_summary(self.report.parent, console)
+            console.print(config.stash.get(ADDED, ""), end="", soft_wrap=True)

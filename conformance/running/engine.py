@@ -19,7 +19,7 @@ from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging import checks as judge
-from depthwise_conformance.judging.tally import Examined, Found, Tally
+from depthwise_conformance.judging.tally import Examined, Failure, Found, Group, Tally
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import CHOICE
@@ -57,6 +57,7 @@ class Engine:
         self.examiner = Examiner(options.checks, options.strength)
         self.comparing: Comparing | None = None
         self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
+        self.is_known: Callable[[Target, str, Failure], bool] = lambda *_: False
         self._told: set[str] = set()
         self._active = threading.Semaphore(ACTIVE)
 
@@ -72,7 +73,7 @@ class Engine:
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
                 if len(under_way) > (0 if self.stop_early else AHEAD):
                     _wait(under_way.popleft())
-                if self.stop_early and any(tally.groups for tally in list(self.tallies.values())):
+                if self.stop_early and any(map(self._departs, live)):
                     self.stopped = True
                     break
             while under_way:
@@ -84,6 +85,14 @@ class Engine:
         finally:
             for executor in executors.values():
                 executor.shutdown(wait=True, cancel_futures=True)
+
+    def _departs(self, target: Target) -> bool:
+        """Whether a target fails in a way that is not known."""
+        groups = ((check, group) for check in self.options.checks for group in self._groups(target, check))
+        return any(not self.is_known(target, check, failure) for check, group in groups for failure in group.failures)
+
+    def _groups(self, target: Target, check: str) -> list[Group]:
+        return list(self.tallies[target.name, check].groups.values())
 
     def diagnose(self, targets: Sequence[Target]) -> None:
         """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
@@ -200,8 +209,11 @@ class Engine:
         self._progress(target, len(mine))
 
     def _tell_first(self, target: Target, case: AnyCase, found: Found) -> None:
-        failed = next(((check, one) for check, one in found if one.verdict.is_discrepancy), None)
-        if failed and target.name not in self._told:
+        if target.name in self._told:
+            return
+        fails = ((check, one) for check, one in found if one.verdict.is_discrepancy)
+        failed = next((pair for pair in fails if not self.is_known(target, pair[0], Failure(case, pair[1]))), None)
+        if failed:
             self._told.add(target.name)
             self.announce_first(target, case, *failed)
 

@@ -60,6 +60,17 @@ class Examiner:
             return Examined(expect(case), [(check, Judgement(Verdict.UNSUPPORTED, signature=NOT_CLAIMED))], {})
         return next(self.examine_all(target, [expect(case)], needed, thorough=True))
 
+    def count_failing(self, target: Target, case: AnyCase, check: str, times: int) -> int | None:
+        """How often the case fails of so many times that a fresh worker is asked; None where that cannot start."""
+        fresh = replace(target, worker=target.worker.another())
+        try:
+            judged = [self.judge(fresh, case, check) for _ in range(times)]
+        except WorkerBrokenError:
+            return None
+        finally:
+            fresh.worker.close()
+        return sum(one is not None and one.verdict.is_discrepancy for one in judged)
+
     def examine_all(
         self, target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
     ) -> Iterator[Examined]:

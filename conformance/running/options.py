@@ -77,6 +77,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "first, cases with all tuples of so many arguments and sizes: 1, 2 or 3 (default: %(default)s)",
     },
     "--out": {"type": Path, "default": Path("conformance-run"), "help": "the run folder (default: %(default)s)"},
+    "--known": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "what it says is known does not fail the run; see docs/known.md (repeatable)",
+    },
+    "--update-known": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "add entries for what is new to this file, for a person to fill in",
+    },
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
 }
 
@@ -155,4 +166,6 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         out=out.absolute(),
         merged=merged,
         timeout=given["--timeout"],
+        known=tuple(given["--known"] or ()),
+        update_known=given["--update-known"],
     )

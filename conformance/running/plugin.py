@@ -28,6 +28,7 @@ RUN = pytest.StashKey["ConformanceRun"]()
 SHARDS: pytest.StashKey[Shards] = pytest.StashKey()
 REPORT = pytest.StashKey[Path]()
 TROUBLE = pytest.StashKey[str]()
+ADDED = pytest.StashKey[str]()  # what there is to say of known entries that were added
 SCRATCH, HOME = "depthwise_conformance_scratch", "depthwise_conformance_home"  # what a process of xdist is told
 
 
@@ -46,15 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from depthwise_conformance.running.folder import check_folder
     from depthwise_conformance.running.junit import NamesInJUnit
+    from depthwise_conformance.running.knownfile import read_known
     from depthwise_conformance.running.shards import Shards
     from depthwise_conformance.running.usage import UsageError
 
     config.stash[ASKED_FOR] = True
     config.pluginmanager.register(NamesInJUnit(config))
     try:
-        out = _given(config)["--out"].absolute()
+        given = _given(config)
+        out = given["--out"].absolute()
         if _is_controller(config):
             check_folder(out)
+            read_known(given["--known"])
             config.stash[SHARDS] = Shards(out)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
@@ -166,8 +170,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if (report := ended.close()) is not None:
         config.stash[REPORT] = report
-    config.stash[TROUBLE] = ended.trouble
-    if ended.undone and not config.option.collectonly:
+    config.stash[TROUBLE] = ended.trouble or _update_known(config)
+    if (ended.undone or config.stash[TROUBLE]) and not config.option.collectonly:
         session.exitstatus = 2
 
 
@@ -183,6 +187,26 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         terminalreporter.section("conformance")
         print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
+    if added := config.stash.get(ADDED, ""):
+        terminalreporter.write_line(added)
+
+
+def _update_known(config: pytest.Config) -> str:
+    """Adds what is new to the file that is asked for, once for all processes of xdist; what went wrong, in words."""
+    given = _given(config)
+    file = given["--update-known"]
+    if file is None or REPORT not in config.stash or _workerinput(config):
+        return ""
+    from depthwise_conformance.reports.tables import read_discrepancies
+    from depthwise_conformance.running.knownfile import add_new
+    from depthwise_conformance.running.usage import UsageError
+
+    try:
+        found = read_discrepancies(config.stash[REPORT].parent)
+        config.stash[ADDED] = add_new(file, found, read_options(given, given["--out"]).today)
+    except (OSError, UsageError) as error:
+        return f"known entries could not be added to {file}: {error}"
+    return ""
 
 
 def _run(config: pytest.Config) -> ConformanceRun:

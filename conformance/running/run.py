@@ -8,14 +8,13 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.casebook.case import AnyCase
 from depthwise_conformance.casebook.claims import Claim, ClaimError
-from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.layers import write_layers
@@ -30,6 +29,8 @@ from depthwise_conformance.running.describing import describe_machine, describe_
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.given import read_given
+from depthwise_conformance.running.known import Known, Part
+from depthwise_conformance.running.knownfile import Entry, check_update, read_known
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
@@ -46,13 +47,16 @@ from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker
 
 Progress = Callable[[Target, int], None]
+AGAIN = 5  # times that a known discrepancy is asked for that comes and goes
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """The options of `depthwise-conformance run` and of the pytest plugin.
 
-    `merged` is where the folders of several processes are going to be one, each judging whole targets of its own.
+    `known` names files of known discrepancies, which may have expired by `today`; entries for what is new are added to
+    `update_known`. `merged` is where the folders of several processes are going to be one, each judging whole targets
+    of its own.
     """
 
     targets: tuple[str, ...] = ()
@@ -73,6 +77,9 @@ class RunOptions:
     strength: int = Options.strength
     out: Path = Path("conformance-run")
     timeout: float = 20.0
+    known: tuple[str, ...] = ()
+    update_known: Path | None = None
+    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
     merged: Path | None = None
 
     def __post_init__(self) -> None:
@@ -115,9 +122,15 @@ class ConformanceRun:
         self._asked: set[str] = set()
         self._evaluated: set[str] = set()
         self._lost: set[str] = set()
+        self._parts: dict[str, list[Part]] = {}  # by the target
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
+        self._outdated: dict[tuple[str, str], list[str]] = {}
+        self._reasons: dict[str, str] = {}  # why a discrepancy is known, by its id
         self._started = time.time()
         check_folder(options.out)
+        self.known = Known(read_known(options.known), options.today)
+        if options.update_known is not None:
+            check_update(options.update_known)
         asked = requests(options.targets, options.adapters, options.workers)
         self.given = read_given(options.cases, options.models, options.input, options.out)
         kind = _inside(asked) if options.in_process else Worker
@@ -130,6 +143,7 @@ class ConformanceRun:
         self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
         self.engine.announce_first = self._announce_first
+        self.engine.is_known = self.known.may_cover
 
     def _announce_first(self, target: Target, case: AnyCase, check: str, judgement: Judgement) -> None:
         self.announce(tell_first(target.name, case, check, judgement))
@@ -152,29 +166,40 @@ class ConformanceRun:
             raise
 
     def _verify(self, target_name: str, check: str) -> list[Discrepancy]:
-        target = next(t for t in self.targets if t.name == target_name)
+        o, target = self.options, next(t for t in self.targets if t.name == target_name)
         self._asked.add(target_name)
         if target_name not in self._evaluated:
             alone = {target_name: self.selected[target_name]}
             self._evaluate(self.selected if self.options.merged is None else alone)
         tallies = {name: self.engine.tallies[target_name, name] for name in self.selected[target_name]}
-        distinct = self.engine.distinct.get(target_name, [])
-        found = [self._tell_once(target, one) for one in distinct if check in one.checks]
+        parts = self._parts.get(target_name, [])
+        found = [self._tell_once(target, part) for part in parts if check in part.distinct.checks]
         if target.status != "judged" and not found:
             raise LostTargetError(self._tell_lost(target, tallies[check].judged))
         if why := nothing_judged(check, tallies, self.engine.stopped):
             raise NothingJudged(why)
+        narrowed = bool(self.engine.stopped or o.fast or o.only or self.given.cases or target.status != "judged")
+        self._outdated[target_name, check] = self.known.outdated(target, check, tallies[check], narrowed)
         return found
+
+    def outdated(self, target_name: str, check: str) -> list[str]:
+        """What there is to say of known entries that a target, judged by a check, shows to be stale or expired."""
+        return self._outdated.get((target_name, check), [])
+
+    def reason(self, found: Discrepancy) -> str:
+        """Why a known discrepancy is known, and until when."""
+        return self._reasons[found.id]
 
     def figures(self, target_name: str, check: str) -> dict[str, int | str]:
         """How many cases a check has judged of a target, how many were declined or failed, and ids of discrepancies."""
         verdicts = self.engine.tallies.get((target_name, check), Tally()).verdicts
-        distinct = self.engine.distinct.get(target_name, [])
-        told = [self._told[id(one)].id for one in distinct if check in one.checks and id(one) in self._told]
+        distinct = [part.distinct for part in self._parts.get(target_name, [])]
+        told = [self._told[id(one)] for one in distinct if check in one.checks and id(one) in self._told]
         declined = verdicts[Verdict.UNSUPPORTED]
         failed = sum(count for verdict, count in verdicts.items() if verdict.is_discrepancy)
         counts = {"judged": verdicts.total() - declined, "declined": declined, "failed": failed}
-        return {**counts, "discrepancies": " ".join(told)}
+        known = {"known": "; ".join(f"{one.id} {one.known}" for one in told if one.known)}
+        return {**counts, "discrepancies": " ".join(one.id for one in told), **(known if self.options.known else {})}
 
     def _tell_lost(self, target: Target, cases: int) -> str:
         """In full the first time."""
@@ -261,21 +286,36 @@ class ConformanceRun:
             if not self._shrinker.hurried:
                 self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
             self.engine.diagnose(targets)
+            for target in targets:
+                found = self.engine.distinct.get(target.name, [])
+                self._parts[target.name] = self.known.divide(target, found)
         self.failed = False
         self._evaluated |= set(selected)
 
-    def _tell_once(self, target: Target, one: Distinct) -> Discrepancy:
+    def _tell_once(self, target: Target, part: Part) -> Discrepancy:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
+        one = part.distinct
         if id(one) not in self._told:
-            smallest = self._shrinker.shrink(target, one)
+            smallest = self._shrinker.shrink(target, one, part.owns)
             path = write_case(self.options.out / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
             replay = self._replay(path, target, one.check)
             taken = {known.id for known in self.discrepancies}
             told = make_discrepancy(target, one, passing, smallest, replay, taken)
+            entry = self.known.entry_for(target, part, "" if self._shrinker.hurried else told.family)
+            told = self._as_known(told, target, smallest.case, entry) if entry else told
             self._told[id(one)] = told
             self.discrepancies.append(told)
         return self._told[id(one)]
+
+    def _as_known(self, told: Discrepancy, target: Target, case: AnyCase, entry: Entry) -> Discrepancy:
+        """The discrepancy as one that an entry covers; an unstable one is asked for again, before it is told."""
+        reason = f"known: {entry.reason} ({entry.link}; {entry.name}, until {entry.expires})"
+        failing = self.engine.examiner.count_failing(target, case, told.check, AGAIN) if entry.unstable else None
+        if failing is not None:
+            reason += f"; its smallest case, asked {AGAIN} times more in a process of its own, failed {failing} times"
+        self._reasons[told.id] = reason
+        return replace(told, known=entry.link, detail=f"{told.detail}\n{reason}")
 
     def _replay(self, path: Path, target: Target, check: str) -> str:
         where = self.options.merged or self.options.out
@@ -307,6 +347,7 @@ class ConformanceRun:
             "least": o.least,
             "fast": o.fast,
             "models": self.given.models,
+            "known": self.known.describe(),
             "thin": self.thin,
             "cut_short": self.cut_short,
             "complete": self.complete,

@@ -77,9 +77,9 @@ def _read(file: Path, key: str, value: Any) -> Any:
 def _located(folder: Path, key: str, value: Any) -> Any:
     """With its paths no longer relative to the file, but to nothing."""
     match key:
-        case "out" | "input":
+        case "out" | "input" | "update-known":
             return folder / value
-        case "adapter" | "case" | "model":
+        case "adapter" | "case" | "model" | "known":
             return [str(folder / location) for location in value]
         case "worker":
             return [_command(folder, command) for command in value]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.reports.folders import is_run_folder
+from depthwise_conformance.reports.known import join_known
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.tables import merge, read_discrepancies, summarise_folder
 
@@ -67,6 +68,7 @@ class Shards:
         lost = any(target["status"] != "judged" for target in targets)
         self.undone = lost or any(short.values()) or not (complete or stopped)
         joined = {**runs[0], "targets": targets, **short, "stopped": stopped, "complete": complete}
+        joined["known"] = join_known(runs)
         joined["started"] = min(run["started"] for run in runs)
         joined["seconds"] = max(run["seconds"] for run in runs)
         return [joined]

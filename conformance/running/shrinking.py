@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from depthwise_conformance.casebook.case import Case, Data, LayerCase
@@ -19,6 +20,8 @@ from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
+Owns = Callable[[Failure], bool]
+
 
 class Shrinker:
     """Shrinks one discrepancy after another, in as many steps as the run has for all of them."""
@@ -29,23 +32,26 @@ class Shrinker:
         self._left = options.search_budget
         self.hurried = False  # as found will do
 
-    def shrink(self, target: Target, distinct: Distinct) -> Failure:
-        """The smallest case found on which this target has this discrepancy; a condition it breaks is withdrawn."""
+    def shrink(self, target: Target, distinct: Distinct, owns: Owns = lambda failure: True) -> Failure:
+        """The smallest case found on which this target has this discrepancy; a condition it breaks is withdrawn.
+
+        It is one that the discrepancy `owns`: what else may fail alike is told by another.
+        """
         smallest = distinct.group.smallest
         with confined(target):
-            smallest = self._shrink(target, distinct)
+            smallest = self._shrink(target, distinct, owns)
         if isinstance(smallest.case, Case) and not distinct.holds(smallest.case):
             distinct.withdraw_condition()
         if isinstance(smallest.case, LayerCase) and not distinct.condition:
             distinct.condition = needed(smallest.case, distinct.group.layers)
         return smallest
 
-    def _shrink(self, target: Target, distinct: Distinct) -> Failure:
+    def _shrink(self, target: Target, distinct: Distinct, owns: Owns) -> Failure:
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
         if self.hurried:
             return best
         if isinstance(best.case, LayerCase):
-            return _simplify_layer(target, best)
+            return _simplify_layer(target, best, owns)
         if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
             return best
 
@@ -60,9 +66,11 @@ class Shrinker:
                 target.status, target.message = "broken", str(error)
                 return False
             judgement, same = examined.judgement(check), fails_alike(distinct, examined, strictly=True)
-            if judgement is not None and same and extent(case) <= extent(best.case):
+            if judgement is None or not same or not owns(Failure(case, judgement)):
+                return False
+            if extent(case) <= extent(best.case):
                 best = Failure(case, judgement)
-            return bool(same)
+            return True
 
         given = min(self._options.search_steps, self._left)
         budget = Budget(given, self._options.backstop)
@@ -83,7 +91,7 @@ def _without_arrays(case: Case) -> Case:
     return replace(case, data=Data(recipe, case.data.seed))
 
 
-def _simplify_layer(target: Target, failure: Failure) -> Failure:
+def _simplify_layer(target: Target, failure: Failure, owns: Owns) -> Failure:
     """The failure without the arguments that it does not need."""
     tried = {failure.case.id}
     while target.status == "judged" and isinstance(failure.case, LayerCase):
@@ -96,6 +104,7 @@ def _simplify_layer(target: Target, failure: Failure) -> Failure:
             break
         key = failure.judgement.verdict, failure.judgement.signature
         alike = [Failure(case, found) for case, found in judged if (found.verdict, found.signature) == key]
+        alike = [one for one in alike if owns(one)]
         if not alike:
             break
         failure = alike[0]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle, tell_outdated
 from depthwise_conformance.reports.layers import LAYERS, read_layers
 from depthwise_conformance.reports.record import CHECKS, REFERENCE, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
@@ -37,9 +38,13 @@ def print_summary(folder: Path, console: Console) -> None:
             console.print("The run is incomplete: what it did not reach is not known.", style="red bold")
         for told in (*run.get("thin", []), *run.get("cut_short", [])):
             console.print(told, style="red bold", soft_wrap=True)
-    distinct = len(read_discrepancies(folder))
-    noun = "discrepancy" if distinct == 1 else "discrepancies"
-    console.print(f"{distinct} distinct {noun}. Report: {folder / 'report.html'}", soft_wrap=True)
+    entries = join_known(read_runs(folder))
+    for told in tell_outdated(entries):
+        console.print(told, style="red bold", soft_wrap=True)
+    for told in tell_idle(entries):
+        console.print(told, style="dim", soft_wrap=True)
+    found = tell_counts(read_discrepancies(folder), bool(entries))
+    console.print(f"{found}. Report: {folder / 'report.html'}", soft_wrap=True)
 
 
 def _table(folder: Path) -> Table:

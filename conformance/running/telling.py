@@ -13,7 +13,7 @@ from depthwise_conformance.diagnosis.distinct import VALUES, Distinct
 from depthwise_conformance.judging.tally import Failure
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.layers.telling import KEPT, given, written
-from depthwise_conformance.reports.record import Discrepancy
+from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.targets import Target
 
@@ -84,7 +84,7 @@ def make_discrepancy(
 ) -> Discrepancy:
     """What `discrepancies.csv` has of a discrepancy, shrunk to `smallest`; its id is none of those `taken`."""
     verdict, signature = one.key
-    family = _family(one, smallest.case)
+    family = family_of(one.check, verdict, smallest.case)
     worst = [error for error in (one.group.worst, smallest.judgement.error) if not math.isnan(error)]
     story = [tell_case(smallest.case), smallest.judgement.detail, *_tell_names(one), *one.notes]
     return Discrepancy(
@@ -104,20 +104,30 @@ def make_discrepancy(
         smallest_case=smallest.case.id,
         replay=replay,
         known="",
-        also=", ".join(f"{check} {count}" for check, count in one.shown_by.items()),
+        also=", ".join(f"{check} {group.failing}" for check, group in one.shown_by.items()),
         signature=signature,
         detail="\n".join(story),
         family=family,
     )
 
 
-def _family(one: Distinct, smallest: AnyCase) -> str:
+def family_of(check: str, verdict: Verdict, smallest: AnyCase) -> str:
     """What a fault is called on every target: its check, the kind of its verdict, and what it takes to show it.
 
     So it stays when the release changes, when a cause is found, and when other cases fail.
     """
-    kind = "value" if one.key.verdict in VALUES else one.key.verdict.value
-    return " ".join([one.check, kind, *_trigger(smallest)])
+    kind = "value" if verdict in VALUES else verdict.value
+    return " ".join([check, kind, *_trigger(smallest)])
+
+
+def asks_for(family: str, case: AnyCase) -> bool:
+    """Whether a case has all that it takes to show a family, as far as its name says it."""
+    wanted = family.split(" ", 2)[2:]
+    left = wanted[0] if wanted else ""
+    for part in _trigger(case):  # in the order in which the name has them
+        if left == part or left.startswith(f"{part} "):
+            left = left.removeprefix(part).lstrip()
+    return not left
 
 
 def _identify(target: Target, family: str, taken: Collection[str]) -> str:

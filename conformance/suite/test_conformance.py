@@ -25,10 +25,14 @@ def test_conformance(conformance_run: ConformanceRun, target: str, check: str, r
         pytest.skip(nothing)
     if lost:
         pytest.fail(lost, pytrace=False)
+    outdated = conformance_run.outdated(target, check)
+    new = [found for found in discrepancies if not found.known]
+    if new or outdated:
+        fail(new, outdated, check)
     if discrepancies:
-        fail(discrepancies, check)
+        pytest.xfail("\n".join(f"{found.id}: {conformance_run.reason(found)}" for found in discrepancies))
 
 
-def fail(discrepancies: Iterable[Discrepancy], check: str) -> NoReturn:
-    """Ends the item. Here, and here alone, discrepancies become a failure; if all were known, it would be an xfail."""
-    pytest.fail("\n\n".join(tell(found, check) for found in discrepancies), pytrace=False)
+def fail(new: Iterable[Discrepancy], outdated: Iterable[str], check: str) -> NoReturn:
+    """Ends the item. Here, and here alone, what is new becomes a failure, and so do known entries that are no more."""
+    pytest.fail("\n\n".join([*outdated, *(tell(found, check) for found in new)]), pytrace=False)

@@ -44,6 +44,8 @@ def test_every_option_may_stand_in_the_file(tmp_path):
     strength = 1
     out = "results"
     timeout = 60
+    known = ["known.toml"]
+    update-known = "new.toml"
     """
     for name in ("worker.mjs", "serve", "node", "80"):
         (tmp_path / name).touch()
@@ -56,6 +58,7 @@ def test_every_option_may_stand_in_the_file(tmp_path):
         "node 'unclosed",
     ]
     assert (found["--case"], found["--model"]) == ([f"{tmp_path}/mine"], [f"{tmp_path}/net.onnx"])
+    assert (found["--known"], found["--update-known"]) == ([f"{tmp_path}/known.toml"], tmp_path / "new.toml")
     assert found["--input"] == tmp_path / "image.npy"
     assert (found["--out"], found["--timeout"], found["--in-process"]) == (tmp_path / "results", 60, False)
 

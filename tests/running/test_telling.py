@@ -15,7 +15,7 @@ from depthwise_conformance.judging.tally import Failure, Group, Key
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.describing import describe_processor
-from depthwise_conformance.running.telling import make_discrepancy
+from depthwise_conformance.running.telling import asks_for, family_of, make_discrepancy
 
 DILATED = case(activation="gelu", dilation_rate=2, dtype="float64")
 
@@ -62,6 +62,34 @@ def test_a_fault_has_one_family_on_all_targets():
         "output value activation=gelu use_bias=True padding=same dtype=float64 dilation_height"
     )
     assert here.id != there.id
+
+
+PLAIN = case()
+LAYER = LayerCase("training", '{"bias_initializer": null, "name": "a b", "use_bias": false}', (1, 2, 2, 1), ("build",))
+REFUSED = Refusal("{}", (1, 2, 2, 1), wrong="strides is not an integer")
+
+
+@pytest.mark.parametrize("asked", [PLAIN, DILATED, LAYER, REFUSED], ids=["plain", "dilated", "layer", "refusal"])
+def test_a_case_asks_for_the_family_that_it_is_the_smallest_case_of(asked):
+    assert asks_for(family_of("output", Verdict.WRONG_VALUE, asked), asked)
+
+
+@pytest.mark.parametrize(
+    ("family", "asked", "expected"),
+    [
+        ("output value", DILATED, True),
+        ("output value dtype=float64", DILATED, True),
+        ("output value activation=gelu dilation_height", DILATED, True),
+        ("output value dtype=float64", PLAIN, False),
+        ("output value dtype=float6", DILATED, False),
+        ("output value stride_height", DILATED, False),
+        ("training value bias_initializer=None use_bias=False", LAYER, True),
+        ("training value use_bias=True", LAYER, False),
+        ("errors error_missing strides is not", REFUSED, False),
+    ],
+)
+def test_a_case_asks_for_a_family_that_takes_no_more_than_it_has(family, asked, expected):
+    assert asks_for(family, asked) is expected
 
 
 def test_two_faults_that_take_the_same_have_two_names():
