@@ -173,6 +173,14 @@ class AlwaysHangs(Quiet):
         time.sleep(1000)
 
 
+class RingsAndHangs(AlwaysHangs):
+    """Sends its parent an alarm, and never answers."""
+
+    def forward(self, config, x, kernel, bias):
+        os.kill(os.getppid(), signal.SIGALRM)
+        super().forward(config, x, kernel, bias)
+
+
 class RaisesLater(Quiet):
     """Answers three cases, wrongly, and no more."""
 

@@ -27,7 +27,7 @@ def judge(
     options: Options,
     checks: Callable[[Fake], Collection[str]],
     let_go: bool = False,
-    timeout: float = 20.0,
+    timeout: float = 240.0,
 ) -> Found:
     """Those of its `checks` that each fake, by its name, failed; "incomplete" where it was not judged to the end.
 

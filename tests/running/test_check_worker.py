@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from depthwise_conformance.running import cli
+from depthwise_conformance.workers.process import Process
 
 SPEAKER = Path(__file__).parents[1] / "fakes" / "speaker.py"
 STEPS = 22  # of a worker that claims two dtypes and both formats
+PATIENCE = "240"  # seconds
+ENDING = 5.0  # seconds that one which does not end is given to end
+await_end = Process.await_end
 
 
 def check(capsys, command: str, *options: str) -> tuple[int, str]:
@@ -73,7 +77,7 @@ def test_a_worker_is_asked_on_a_device_that_it_has(capsys):
     ],
 )
 def test_what_is_wrong_at_the_start_ends_the_steps(capsys, fault, step, said):
-    status, told = check(capsys, speaker(fault), "--timeout", "1")
+    status, told = check(capsys, speaker(fault), "--timeout", "1" if said == "no answer within" else PATIENCE)
     assert status == 1
     assert first_wrong(told).startswith(f"wrong     {step}\n")
     assert said in told
@@ -114,8 +118,10 @@ def test_what_is_wrong_at_the_start_ends_the_steps(capsys, fault, step, said):
         ("any-protocol", "a protocol that there is not", "`started` to a protocol that there is not"),
     ],
 )
-def test_what_is_wrong_is_told_in_its_step(capsys, fault, step, said):
-    status, told = check(capsys, speaker(fault), "--timeout", "2")
+def test_what_is_wrong_is_told_in_its_step(capsys, monkeypatch, fault, step, said):
+    if said == "it goes on":
+        monkeypatch.setattr(Process, "await_end", lambda self, seconds: await_end(self, ENDING))
+    status, told = check(capsys, speaker(fault), "--timeout", PATIENCE)
     assert status == 1
     wrong = first_wrong(told)
     assert wrong.startswith(f"wrong     {step}\n")

@@ -8,10 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from command_line import COMMAND, FAKES, FLIPPED, HONEST, call, run
+from command_line import COMMAND, FAKES, FLIPPED, HONEST, PATIENCE, call, heed_ctrl_c, run
 
 from depthwise_conformance import read_discrepancies, read_results, read_runs
 from depthwise_conformance.running import cli
@@ -111,15 +110,14 @@ def test_watch_runs_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever started the tests may ignore it
+        preexec_fn=heed_ctrl_c,
     )
     assert process.stdout is not None
     until(process.stdout, "Exit status 0. Watching")
-    time.sleep(0.1)
     kernel.write_text(kernel.read_text() + "Kernel.forward = lambda self, config, x, kernel, bias: x[:, :, :1, :1]\n")
     until(process.stdout, "Exit status 1. Watching")
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 1
+    assert process.wait(PATIENCE) == 1
 
 
 def until(lines, words: str) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import resource
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, SUITE, as_pytest, call, run
+from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, SUITE, as_pytest, await_that, call, run, telling
 
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
@@ -116,13 +116,12 @@ def started(folder: Path, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 def test_a_run_that_is_killed_is_incomplete(tmp_path):
-    process = started(tmp_path, "--adapter", HONEST, "--examples", 5000)
+    adapter, asked = telling(tmp_path, "honest", "Honest")
+    process = started(tmp_path, "--adapter", adapter, "--examples", 5000)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not (tmp_path / "out" / "run.json").is_file() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        await_that("the run has begun", asked.is_file)
+        await_that("the run has a folder", (tmp_path / "out" / "run.json").is_file)
         assert read_runs(tmp_path / "out")[0]["complete"] is False
-        time.sleep(1)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -177,5 +176,7 @@ def test_private_folders_are_gone_in_the_end(tmp_path):
     words = [*COMMAND, "run", *map(str, SHAPE), "--out", "out", "--", "-n", "2"]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "scratch").iterdir()} <= {"pytest-of-root"}  # which is pytest's
+    assert {path.name for path in (tmp_path / "scratch").iterdir()} <= {
+        f"pytest-of-{getpass.getuser()}"
+    }  # which is pytest's
     assert json.loads((tmp_path / "out" / "run.json").read_text())["complete"] is True

@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 import psutil
-from command_line import COMMAND, HANGS, HONEST, PATIENCE
+from command_line import COMMAND, PATIENCE, await_that, heed_ctrl_c, telling
 
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_results
 
 
-def heed_ctrl_c() -> None:
-    """For a child: whoever started the tests may ignore SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
-    words = [*COMMAND, "run", "--adapter", HONEST, "--examples", "5000", "--out", "out"]
+    adapter, asked = telling(tmp_path, "honest", "Honest")
+    words = [*COMMAND, "run", "--adapter", adapter, "--examples", "5000", "--out", "out"]
     process = subprocess.Popen(
         words,
         cwd=tmp_path,
@@ -31,10 +26,8 @@ def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
         preexec_fn=heed_ctrl_c,
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not (tmp_path / "out" / "results.parquet").is_file() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(2)
+        await_that("the run has begun", asked.is_file)
+        await_that("the run has a folder", (tmp_path / "out" / "results.parquet").is_file)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
         os.killpg(process.pid, signal.SIGINT)
@@ -43,20 +36,22 @@ def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
         process.kill()
     assert process.returncode == 2
     assert "Traceback" not in said
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
     assert read_runs(tmp_path / "out")[0]["complete"] is False
     read_results(tmp_path / "out")
     assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_ctrl_c_does_not_wait_for_a_target_that_hangs(tmp_path):
-    words = [*COMMAND, "run", "--adapter", HANGS, "--timeout", "60", "--check", "shape", "--out", "out"]
+    """Its time limit, which its first call may exceed, is far beyond what is waited here."""
+    adapter, asked = telling(tmp_path, "misbehaving", "AlwaysHangs")
+    words = [*COMMAND, "run", "--adapter", adapter, "--timeout", f"{PATIENCE}", "--check", "shape"]
     process = subprocess.Popen(
         words, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c
     )
     try:
-        time.sleep(10)
+        await_that("the target hangs", asked.is_file)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(timeout=30) == 2
+        assert process.wait(timeout=PATIENCE) == 2
     finally:
         process.kill()

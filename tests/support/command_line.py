@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +27,38 @@ COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.running.cli")
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
 SUITE = ("--pyargs", "depthwise_conformance.suite")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
+
+
+def heed_ctrl_c() -> None:
+    """For a child, before it starts: whoever started the tests may ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def await_that(what: str, happened: Callable[[], bool]) -> None:
+    """Waits until something has happened, however long that takes up to a time that is none for any machine."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.05)
+
+
+TELLING = """
+import pathlib, sys
+sys.path.append({fakes!r})
+from {module} import {name}
+
+class Telling({name}):
+    def forward(self, *arguments):
+        pathlib.Path({asked!r}).touch()
+        return super().forward(*arguments)
+"""
+
+
+def telling(folder: Path, module: str, name: str) -> tuple[str, Path]:
+    """An adapter like a fake, and the file in the folder that is there once it was asked something."""
+    file, asked = folder / "telling.py", folder / "asked"
+    file.write_text(TELLING.format(fakes=str(FAKES), module=module, name=name, asked=str(asked)))
+    return f"{file}:Telling", asked
 
 
 def call(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

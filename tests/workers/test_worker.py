@@ -69,7 +69,7 @@ def test_a_program_ends_with_the_call_that_lost_the_worker(start):
 @pytest.mark.parametrize("adapter", ["Leaves", "Hangs"])
 def test_a_loss_is_not_blamed_on_the_next_run(start, adapter):
     """Even if nobody asks for what comes after the loss: a search takes one answer and turns to the next case."""
-    worker = start(adapter, timeout=0.5)
+    worker = start(adapter, timeout=2.0)
     assert next(worker.run([(forward(13),)]))[0].kind in outcomes.LOST
     assert kinds(worker, (forward(),)) == [["value"]]
     assert worker.losses == 1
