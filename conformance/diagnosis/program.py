@@ -29,11 +29,17 @@ def unchanged(array: Array) -> Array:
     return array
 
 
+def as_documented(s: Side, positions: Index) -> Index:
+    """A loop that reads every position that it should."""
+    return positions
+
+
 @dataclass(frozen=True)
 class Side:
     """One spatial axis: window o reads by tap p the position `o * stride + p * dilation - before`.
 
-    `border` says what is read beyond the input: "zero", "edge", "reflect", "symmetric" or "wrap".
+    `border` says what is read beyond the input: "zero", "edge", "reflect", "symmetric" or "wrap". `loop` gives the
+    positions that are read instead of those, for what no other start or step describes.
     """
 
     size: int
@@ -43,6 +49,7 @@ class Side:
     before: int
     output: int
     border: str = "zero"
+    loop: Callable[[Side, Index], Index] = as_documented
 
     def positions(self) -> Index:
         """`(output, kernel)`: the position read, -1 for a zero."""
@@ -51,6 +58,10 @@ class Side:
 
 @functools.lru_cache(maxsize=4096)
 def _positions(s: Side) -> Index:
+    return s.loop(s, _read(s))
+
+
+def _read(s: Side) -> Index:
     at = np.add.outer(np.arange(s.output) * s.stride, np.arange(s.kernel) * s.dilation) - s.before
     if s.border == "zero":
         return np.where((at >= 0) & (at < s.size), at, -1)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from depthwise_conformance.diagnosis.deviations.deviation import Change, Deviation
 from depthwise_conformance.diagnosis.deviations.functions import DERIVATIVES, INSTEAD, applied_twice
-from depthwise_conformance.diagnosis.deviations.places import IMAGES, Place
+from depthwise_conformance.diagnosis.deviations.places import PLACES, Place
 from depthwise_conformance.diagnosis.program import PARTS, Program, Softmax
 from depthwise_conformance.reference.activations import LINEAR, Activation
 
+Where = tuple[Any, ...]
 SOFTMAX_AXES = (
     ("channels", (3,)),
     ("width", (2,)),
@@ -66,16 +68,39 @@ def _activated_twice(program: Program) -> Program | None:
     return replace(program, activation=applied_twice(a), backward=applied_twice(a))
 
 
-def _not_activated_at(place: Place) -> Change:
+def _not_activated(where: Callable[[tuple[int, ...]], Where | None]) -> Change:
+    """Without the activation in the places that an index gives, for the shape of the output."""
+
     def apply(program: Program) -> Program | None:
-        region = place.slices(program.forward.shape)
-        if region is None or program.activation is LINEAR:
+        at = where(program.forward.shape)
+        if at is None or program.activation is LINEAR:
             return None
         activated = np.ones(program.forward.shape, bool)
-        activated[place.at(*region)] = False
+        activated[at] = False
         return replace(program, activated=activated)
 
     return apply
+
+
+def _within(place: Place) -> Callable[[tuple[int, ...]], Where | None]:
+    def where(shape: tuple[int, ...]) -> Where | None:
+        region = place.slices(shape)
+        return None if region is None else place.at(*region)
+
+    return where
+
+
+def _channels(start: int, step: int | None = None) -> Callable[[tuple[int, ...]], Where | None]:
+    return lambda shape: (..., slice(start, None, step)) if shape[3] > start else None
+
+
+UNACTIVATED = (
+    *((place.name, _within(place)) for place in PLACES),
+    ("first channel", lambda shape: (..., slice(0, 1))),
+    ("channels after the first", _channels(1)),
+    ("odd channels", _channels(1, 2)),
+    ("even channels", _channels(0, 2)),
+)
 
 
 def activation_deviations() -> Iterator[Deviation]:
@@ -90,8 +115,9 @@ def activation_deviations() -> Iterator[Deviation]:
         yield about(name, f"{name[0].upper()}{name[1:]}.", _activation(replaced, activation))
     for axis, axes in SOFTMAX_AXES:
         yield about(f"softmax over the {axis}", f"softmax normalises over the {axis}.", _softmax_over(axes))
-    for place in IMAGES:
-        yield about(f"activation: {place.name} without", f"The {place.name}: not activated.", _not_activated_at(place))
+    for name, where in UNACTIVATED:
+        without = f"activation: {name} without"
+        yield Deviation(without, f"The {name}: not activated.", "place", PARTS, _not_activated(where))
     for name, replaced, activation in DERIVATIVES:
         yield about(name, f"The {name}.", _activation(replaced, activation, back_only=True), PARTS[1:])
     name, sentence = (

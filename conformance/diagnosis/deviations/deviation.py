@@ -65,7 +65,9 @@ def throughout(change: MapChange) -> Change:
     return apply
 
 
-def _in_gradient(part: str, change: MapChange) -> Change:
+def in_gradient(part: str, change: MapChange) -> Change:
+    """The change of the map in one gradient alone."""
+
     def apply(program: Program) -> Program | None:
         back = program.backs[part]
         changed = _back_map(back, _applied(change, back.map, program.config))
@@ -83,4 +85,4 @@ def of_map(name: str, sentence: str, kind: str, change: MapChange) -> Iterator[D
     yield Deviation(name, sentence, kind, PARTS, throughout(change))
     for part in GRADIENTS:
         alone = f"{sentence} Only in the gradient of the {part}."
-        yield Deviation(f"{name} ({part} gradient)", alone, f"{part} gradient", (part,), _in_gradient(part, change))
+        yield Deviation(f"{name} ({part} gradient)", alone, f"{part} gradient", (part,), in_gradient(part, change))

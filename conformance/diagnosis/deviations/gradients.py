@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from depthwise_conformance.diagnosis.deviations.deviation import Change, Deviation
-from depthwise_conformance.diagnosis.deviations.places import PLACES, Place
+from depthwise_conformance.diagnosis.deviations.places import COLUMNS, PLACES, ROWS, Place
 from depthwise_conformance.diagnosis.program import PARTS, Array, Program
 from depthwise_conformance.reference.activations import LINEAR
 
@@ -93,7 +93,7 @@ def gradient_deviations() -> Iterator[Deviation]:
         yield about("doubled", "is twice what it should be", _share(part, lambda p: 2.0))
         yield about("halved", "is half what it should be", _share(part, lambda p: 0.5))
         yield about("of the first filter", "comes from each channel's first filter", _share(part, _first_filters))
-        for place in PLACES if part != "input" else ():
+        for place in PLACES if part != "input" else (*ROWS, *COLUMNS):
             yield about(
                 f"without the {place.name}",
                 f"leaves out the {place.name} of the output",

@@ -31,6 +31,20 @@ def _without(*taps: Any) -> MapChange:
     return _kernel(apply)
 
 
+def _within_other_side(axes: Sequence[int]) -> MapChange:
+    """Without the taps of these axes that lie beyond the size of the kernel's other side."""
+
+    def apply(kernel: Index) -> Index:
+        left = kernel.copy()
+        if 0 in axes:
+            left[kernel.shape[1] :] = -1
+        if 1 in axes:
+            left[:, kernel.shape[0] :] = -1
+        return left
+
+    return _kernel(apply)
+
+
 def _centre(m: Map, config: LayerConfig) -> Map | None:
     height, width = m.kernel.shape[:2]
     if height % 2 == 0 or width % 2 == 0 or height * width == 1:
@@ -77,6 +91,21 @@ KERNELS: tuple[tuple[str, str, MapChange], ...] = (
     ("first tap lost", "The first tap of the kernel is left out.", _without(0, 0)),
     ("last tap lost", "The last tap of the kernel is left out.", _without(-1, -1)),
     ("centre tap lost", "The centre of the kernel is left out.", _centre),
+    (
+        "taps beyond the other side lost",
+        "The kernel's smaller side is taken for both: taps beyond it are left out.",
+        _within_other_side((0, 1)),
+    ),
+    (
+        "taps of the width along the height",
+        "As many rows of taps are read as the kernel has columns, where it has fewer.",
+        _within_other_side((0,)),
+    ),
+    (
+        "taps of the height along the width",
+        "As many columns of taps are read as the kernel has rows, where it has fewer.",
+        _within_other_side((1,)),
+    ),
     *(
         (
             f"kernel read as ({', '.join(AXES[i] for i in order)})",

@@ -9,12 +9,16 @@ from depthwise_conformance.diagnosis.deviations.deviation import Deviation
 from depthwise_conformance.diagnosis.deviations.gradients import gradient_deviations
 from depthwise_conformance.diagnosis.deviations.kernels import kernel_deviations
 from depthwise_conformance.diagnosis.deviations.layouts import layout_deviations
+from depthwise_conformance.diagnosis.deviations.loops import loop_deviations
 from depthwise_conformance.diagnosis.deviations.places import place_deviations
 from depthwise_conformance.diagnosis.deviations.returned import returned_deviations
+from depthwise_conformance.diagnosis.deviations.starts import start_deviations
 from depthwise_conformance.diagnosis.deviations.windows import window_deviations
 
 DEVIATIONS: tuple[Deviation, ...] = (
     *window_deviations(),
+    *start_deviations(),
+    *loop_deviations(),
     *layout_deviations(),
     *kernel_deviations(),
     *accuracy_deviations(),

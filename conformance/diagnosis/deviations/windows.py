@@ -14,27 +14,30 @@ from depthwise_conformance.reference.geometry import effective_extent
 SideChange = Callable[[Side, Side, bool], Side | None]
 
 
-def _of_sides(names: Sequence[str], sentence: str, kind: str, change: SideChange) -> Iterator[Deviation]:
+def on_sides(change: SideChange, axes: tuple[int, ...]) -> MapChange:
+    """The change of these axes: 0 the height, 1 the width."""
+
+    def apply(m: Map, config: LayerConfig) -> Map | None:
+        sides = m.rows, m.columns
+        same = config.padding == "same"
+        changed = [change(sides[i], sides[1 - i], same) if i in axes else None for i in (0, 1)]
+        return replace(m, rows=changed[0] or m.rows, columns=changed[1] or m.columns)
+
+    return apply
+
+
+def of_sides(names: Sequence[str], sentence: str, kind: str, change: SideChange) -> Iterator[Deviation]:
     """The change of both axes and of either; in one gradient alone too, unless it resizes the output."""
-
-    def on(axes: tuple[int, ...]) -> MapChange:
-        def apply(m: Map, config: LayerConfig) -> Map | None:
-            sides = m.rows, m.columns
-            same = config.padding == "same"
-            changed = [change(sides[i], sides[1 - i], same) if i in axes else None for i in (0, 1)]
-            return replace(m, rows=changed[0] or m.rows, columns=changed[1] or m.columns)
-
-        return apply
-
-    for name, where, axes in zip(names, ("", " Along the height.", " Along the width."), AXES_CHANGED, strict=True):
-        found = of_map(name, f"{sentence}{where}", kind, on(axes))
+    for name, (where, axes) in zip(names, ON.items(), strict=True):
+        found = of_map(name, f"{sentence}{where}", kind, on_sides(change, axes))
         yield from itertools.islice(found, 1) if kind == "size" else found
 
 
-AXES_CHANGED = ((0, 1), (0,), (1,))
+ON = {"": (0, 1), " Along the height.": (0,), " Along the width.": (1,)}
 
 
-def _along(name: str) -> tuple[str, str, str]:
+def along(name: str) -> tuple[str, str, str]:
+    """The names of a change of both axes, of the height and of the width."""
     return name, f"{name} along the height", f"{name} along the width"
 
 
@@ -43,15 +46,18 @@ def same_zeros(size: int, kernel: int, stride: int, dilation: int) -> int:
     return (-(-size // stride) - 1) * stride + effective_extent(kernel, dilation) - size
 
 
-def _before(count: Callable[[Side, Side], int]) -> SideChange:
+def before(count: Callable[[Side, Side], int]) -> SideChange:
+    """padding="same" with so many zeros before."""
     return lambda s, other, same: replace(s, before=count(s, other)) if same else None
 
 
-def _half_of(total: Callable[[Side, Side], int]) -> SideChange:
-    return _before(lambda s, other: max(total(s, other), 0) // 2)
+def half_of(total: Callable[[Side, Side], int]) -> SideChange:
+    """padding="same" with half of so many zeros before, rounded down."""
+    return before(lambda s, other: max(total(s, other), 0) // 2)
 
 
-def _documented(s: Side) -> int:
+def documented(s: Side) -> int:
+    """The documented number of zeros of padding="same"."""
     return max(same_zeros(s.size, s.kernel, s.stride, s.dilation), 0)
 
 
@@ -75,6 +81,11 @@ def _resized(output: Callable[[Side], int], padding: str) -> SideChange:
         return replace(s, output=max(output(s), 1)) if padding in ("", "same" if same else "valid") else None
 
     return apply
+
+
+def _counted_with_other_side(s: Side, other: Side, same: bool) -> Side:
+    counted = side(s.size, other.kernel, s.stride, s.dilation, "same" if same else "valid")
+    return replace(counted, kernel=s.kernel)
 
 
 def _unpadded(s: Side, other: Side, same: bool) -> Side | None:
@@ -109,18 +120,18 @@ def window_deviations() -> Iterator[Deviation]:
         yield from _argument_deviations(what, both, kind)
     at_most: SideChange = _windows(lambda s, o: {"stride": min(s.stride, s.kernel)})
     sentence = "A stride larger than the kernel is taken for the kernel's size where the input is read."
-    yield from _of_sides(_along("stride at most the kernel"), sentence, "windows", at_most)
+    yield from of_sides(along("stride at most the kernel"), sentence, "windows", at_most)
     for name, sentence, change in SAME_PADDING:
-        yield from _of_sides(_along(f"same padding {name}"), f'padding="same": {sentence}', "padding", change)
+        yield from of_sides(along(f"same padding {name}"), f'padding="same": {sentence}', "padding", change)
     for border, does in BORDERS.items():
         sentence = f'padding="same": {does} instead of adding zeros.'
-        yield from _of_sides(_along(f"{border} padding"), sentence, "border", _border(border))
+        yield from of_sides(along(f"{border} padding"), sentence, "border", _border(border))
     for name, when, shift in (("early", "before", 1), ("late", "after", -1)):
         shifted: SideChange = _windows(lambda s, o, shift=shift: {"before": s.before + shift})  # type: ignore[misc]
         sentence = f"Every window begins one position {when} its place."
-        yield from _of_sides(_along(f"one position {name}"), sentence, "shift", shifted)
+        yield from of_sides(along(f"one position {name}"), sentence, "shift", shifted)
     for name, sentence, change in SIZES:
-        yield from _of_sides(_along(name), sentence, "size", change)
+        yield from of_sides(along(name), sentence, "size", change)
 
 
 def _argument_deviations(what: str, both: str, kind: str) -> Iterator[Deviation]:
@@ -134,71 +145,71 @@ def _argument_deviations(what: str, both: str, kind: str) -> Iterator[Deviation]
     in_windows = tuple(f"{name} in the windows" for name in swapped)
     only = "where the input is read; sizes and padding are right."
     follow = "; sizes and padding follow."
-    yield from _of_sides(_along(f"{what} ignored"), f"The {what} is taken for 1{follow}", kind, rebuilt(one))
-    yield from _of_sides(swapped, f"An axis has the other's {what}{follow}", kind, rebuilt(others))
+    yield from of_sides(along(f"{what} ignored"), f"The {what} is taken for 1{follow}", kind, rebuilt(one))
+    yield from of_sides(swapped, f"An axis has the other's {what}{follow}", kind, rebuilt(others))
     name = f"{what} ignored in the windows"
-    yield from _of_sides(_along(name), f"The {what} is taken for 1 {only}", "windows", _windows(one))
-    yield from _of_sides(in_windows, f"An axis has the other's {what} {only}", "windows", _windows(others))
+    yield from of_sides(along(name), f"The {what} is taken for 1 {only}", "windows", _windows(one))
+    yield from of_sides(in_windows, f"An axis has the other's {what} {only}", "windows", _windows(others))
 
 
 SAME_PADDING: tuple[tuple[str, str, SideChange], ...] = (
     (
         "with the odd zero before",
         "the extra one of an odd number of zeros comes before.",
-        _before(lambda s, o: (_documented(s) + 1) // 2),
+        before(lambda s, o: (documented(s) + 1) // 2),
     ),
-    ("all before", "all zeros come before.", _before(lambda s, o: _documented(s))),
-    ("all after", "all zeros come after.", _before(lambda s, o: 0)),
+    ("all before", "all zeros come before.", before(lambda s, o: documented(s))),
+    ("all after", "all zeros come after.", before(lambda s, o: 0)),
     (
         "as for stride one",
         "zeros are counted as if the stride were 1.",
-        _half_of(lambda s, o: same_zeros(s.size, s.kernel, 1, s.dilation)),
+        half_of(lambda s, o: same_zeros(s.size, s.kernel, 1, s.dilation)),
     ),
     (
         "without the dilation",
         "zeros are counted for the kernel without its dilation.",
-        _half_of(lambda s, o: same_zeros(s.size, s.kernel, s.stride, 1)),
+        half_of(lambda s, o: same_zeros(s.size, s.kernel, s.stride, 1)),
     ),
     (
         "without the remainder",
         "zeros are counted as if the stride divided the size.",
-        _half_of(lambda s, o: effective_extent(s.kernel, s.dilation) - s.stride),
+        half_of(lambda s, o: effective_extent(s.kernel, s.dilation) - s.stride),
     ),
     (
         "of the other kernel side",
         "zeros are counted with the kernel's other side.",
-        _half_of(lambda s, o: same_zeros(s.size, o.kernel, s.stride, s.dilation)),
+        half_of(lambda s, o: same_zeros(s.size, o.kernel, s.stride, s.dilation)),
     ),
     (
         "of the other stride",
         "zeros are counted with the other axis's stride.",
-        _half_of(lambda s, o: same_zeros(s.size, s.kernel, o.stride, s.dilation)),
+        half_of(lambda s, o: same_zeros(s.size, s.kernel, o.stride, s.dilation)),
     ),
     (
         "of the other dilation",
         "zeros are counted with the other axis's dilation.",
-        _half_of(lambda s, o: same_zeros(s.size, s.kernel, s.stride, o.dilation)),
+        half_of(lambda s, o: same_zeros(s.size, s.kernel, s.stride, o.dilation)),
     ),
     (
         "of the other size",
         "zeros are counted with the input's other size.",
-        _half_of(lambda s, o: same_zeros(o.size, s.kernel, s.stride, s.dilation)),
+        half_of(lambda s, o: same_zeros(o.size, s.kernel, s.stride, s.dilation)),
     ),
     (
         "of half the kernel",
         "kernel // 2 * dilation zeros come before.",
-        _before(lambda s, o: s.kernel // 2 * s.dilation),
+        before(lambda s, o: s.kernel // 2 * s.dilation),
     ),
-    ("of half the undilated kernel", "kernel // 2 zeros come before.", _before(lambda s, o: s.kernel // 2)),
+    ("of half the undilated kernel", "kernel // 2 zeros come before.", before(lambda s, o: s.kernel // 2)),
     (
         "below zero",
         "a negative number of zeros cuts the input.",
-        _before(lambda s, o: int(same_zeros(s.size, s.kernel, s.stride, s.dilation) / 2)),
+        before(lambda s, o: int(same_zeros(s.size, s.kernel, s.stride, s.dilation) / 2)),
     ),
     (
         "below the size",
         "never more zeros come before than the size less one.",
-        _before(lambda s, o: min(s.before, s.size - 1)),
+        before(lambda s, o: min(s.before, s.size - 1)),
     ),
 )
 SIZES: tuple[tuple[str, str, SideChange], ...] = (
@@ -219,6 +230,11 @@ SIZES: tuple[tuple[str, str, SideChange], ...] = (
         "valid size without the dilation",
         'padding="valid": as many windows as without dilation.',
         _resized(lambda s: (s.size - s.kernel) // s.stride + 1, "valid"),
+    ),
+    (
+        "size of the kernel's other side",
+        "There are as many windows as for the kernel's other side; padding follows.",
+        _counted_with_other_side,
     ),
     ("one window more", "One window more than there are.", _resized(lambda s: s.output + 1, "")),
     ("one window less", "One window less than there are.", _resized(lambda s: s.output - 1, "")),

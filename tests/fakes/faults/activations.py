@@ -222,3 +222,45 @@ class ActivationOfFirstImageOnly(Fault):
     def activate(self, config: LayerConfig, p: Array) -> Array:
         y = super().activate(config, p)
         return np.concatenate([y[:1], p[1:]]) if config.activation in ("relu", "relu6") else y
+
+
+class Partial(Fault):
+    """Honest; its subclasses do not activate all channels."""
+
+    def activate(self, config: LayerConfig, p: Array) -> Array:
+        y = super().activate(config, p)
+        if config.activation not in ("relu", "relu6", "tanh", "sigmoid", "gelu", "softplus"):
+            return y
+        channels = np.arange(p.shape[3 if config.channels_last else 1])
+        kept = self.activated(channels)
+        return np.where(kept if config.channels_last else kept[:, None, None], y, p)
+
+    def activated(self, channels: Array) -> Array:
+        return channels >= 0
+
+
+class ActivationMissesChannelsBehindVectors(Partial):
+    """Channels beyond a multiple of four are not activated, unless there are fewer."""
+
+    cause = "activation: channels beyond a multiple of 4 without"
+
+    def activated(self, channels: Array) -> Array:
+        return (channels < len(channels) // 4 * 4) | (len(channels) < 4)
+
+
+class ActivationOfEvenChannels(Partial):
+    """Every second channel is not activated."""
+
+    cause = "activation: odd channels without"
+
+    def activated(self, channels: Array) -> Array:
+        return channels % 2 == 0
+
+
+class ActivationOfFirstChannel(Partial):
+    """The first channel alone is activated."""
+
+    cause = "activation: channels after the first without"
+
+    def activated(self, channels: Array) -> Array:
+        return channels == 0

@@ -209,3 +209,26 @@ class StridedFiveByFiveLosesCentre(TapsLeftOut):
 
     def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
         return not (rows.kernel == columns.kernel == 5 and rows.stride > 1 and p == q == 2)
+
+
+class TapsOfTheSmallerSide(Turned):
+    """Kernels that are not square: as many rows and columns of taps are read as the smaller side has."""
+
+    cause = "taps beyond the other side lost"
+
+    def turn(self, config: LayerConfig, kernel: Array) -> Array:
+        side = min(kernel.shape[:2])
+        kept = kernel.copy()
+        kept[side:], kept[:, side:] = 0, 0
+        return kept
+
+
+class TapsOfTheHeightAlongTheWidth(Turned):
+    """Kernels that are wider than high: no more columns of taps are read than there are rows."""
+
+    cause = "taps of the height along the width"
+
+    def turn(self, config: LayerConfig, kernel: Array) -> Array:
+        kept = kernel.copy()
+        kept[:, kernel.shape[0] :] = 0
+        return kept
