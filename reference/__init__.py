@@ -3,6 +3,7 @@
 from depthwise_conformance.reference.bounds import Bounded, Evaluation, Gradients
 from depthwise_conformance.reference.config import LayerConfig
 from depthwise_conformance.reference.floats import (
+    FLUSHED,
     FORMATS,
     Arithmetic,
     arithmetics,
@@ -15,6 +16,7 @@ from depthwise_conformance.reference.layer import DepthwiseConv2D
 from depthwise_conformance.reference.special import SpecialOutput, special_output
 
 __all__ = [
+    "FLUSHED",
     "FORMATS",
     "Arithmetic",
     "Bounded",

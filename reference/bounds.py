@@ -11,7 +11,7 @@ in float64, so its own gamma_n is added: for float64 layers that doubles the bou
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,16 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of `terms` products: their values, their reaches, and whether every factor is a whole number."""
+    """Sums of `terms` products: their values, their reaches, and whether every factor is a whole number.
+
+    `flushed` is the reach of those products that are lost where subnormal factors are taken for zero.
+    """
 
     value: Array
     reach: Array
     terms: int
     whole: bool
+    flushed: Array | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Evaluation:
     @np.errstate(over="ignore", invalid="ignore")
     def before_activation(self, arithmetic: Arithmetic) -> Bounded:
         """`depthwise_conv2d(x, kernel) + bias`, each step stored in turn."""
-        sums = self.sums
+        sums = replace(self.sums, flushed=self._flushed("output")) if arithmetic.flushing else self.sums
         convolved = _store(_summed(sums, arithmetic), arithmetic, sums.whole)
         if self.bias is None:
             return convolved
@@ -173,6 +177,25 @@ class Evaluation:
         shape: Shape4 = self.x.shape  # split_shape checks that there are four
         return operation.input_gradient(self.config, d, factor, shape)
 
+    def _flushed(self, part: str) -> Array:
+        """What products come to, at most, of which a factor is subnormal; a subnormal bias is among them."""
+        smallest = FORMATS[self.config.dtype].smallest
+
+        def small(array: AnyArray) -> Array:
+            magnitude = _magnitude(array)
+            return np.where(magnitude < smallest, magnitude, 0.0)
+
+        if part == "output":
+            lost = operation.depthwise_conv2d(self.config, small(self.x), _magnitude(self.kernel))
+            lost = lost + operation.depthwise_conv2d(self.config, _magnitude(self.x), small(self.kernel))
+            return lost if self.bias is None else operation.add_bias(self.config, lost, small(self.bias))
+        d = self._back_value
+        lost = self._pull(part, small(d), True)
+        if part == "bias":
+            return lost
+        narrow = replace(self, x=small(self.x), kernel=small(self.kernel))
+        return lost + narrow._pull(part, np.abs(d), True)
+
     def _spread(self, arithmetic: Arithmetic) -> Array | None:
         """The bound of the gradient for the pre-activation; None where it is the cotangent itself."""
         activation = ACTIVATIONS[self.config.activation]
@@ -191,10 +214,12 @@ class Evaluation:
 
     def _gradient(self, part: str, sums: Sums, spread: Array | None, arithmetic: Arithmetic) -> Bounded:
         """The gradient for a part, of a pre-activation's gradient that is known up to `spread`."""
+        if arithmetic.flushing:
+            sums = replace(sums, flushed=self._flushed(part))
         if spread is None or not spread.any():
             return _store(_summed(sums, arithmetic), arithmetic, sums.whole)
         carried = self._pull(part, spread, True)
-        errors = _summed(Sums(sums.value, sums.reach + carried, sums.terms, False), arithmetic)
+        errors = _summed(replace(sums, reach=sums.reach + carried, whole=False), arithmetic)
         return _store(Bounded(sums.value, carried + errors.bound), arithmetic, False)
 
 
@@ -216,7 +241,7 @@ def _summed(sums: Sums, arithmetic: Arithmetic) -> Bounded:
     rounded_inputs = (2.0 + arithmetic.inputs) * arithmetic.inputs
     growth = min(gamma(sums.terms, accumulator.roundoff), arithmetic.usual * sums.terms**0.5 * accumulator.roundoff)
     relative = rounded_inputs + (1.0 + rounded_inputs) * growth
-    lost = 2.0 * sums.terms * accumulator.tiny  # every product and every partial sum may underflow
+    lost = 2.0 * sums.terms * accumulator.tiny + sums.flushed  # every product and every partial sum may underflow
     error = np.asarray((relative + gamma(sums.terms, double.roundoff)) * sums.reach + lost)
     if arithmetic.usual == USUAL and relative > VAGUE:
         error = np.zeros_like(error)

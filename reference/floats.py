@@ -31,6 +31,7 @@ FORMATS = {
 }
 
 HALVES = ("float16", "bfloat16")
+FLUSHED = "subnormals taken for zero"
 USUAL = 2.0  # times sqrt(n) u: what the error of a sum of n terms as good as never exceeds
 
 
@@ -42,6 +43,7 @@ class Arithmetic:
     is infinite, all is allowed that rounding can do in the worst case: a target is judged by that. Otherwise the error
     of a sum of n terms is held to `usual * sqrt(n) u`: an arithmetic is recognised by that, and quality is measured.
     `unlimited` lends its formats exponents without end: what is left is rounding, and nothing over- or underflows.
+    `flushing` takes subnormal numbers for zero, as arguments and as results.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Arithmetic:
     storage: str
     usual: float = math.inf
     unlimited: bool = False
+    flushing: bool = False
 
     @property
     def summing(self) -> Format:
@@ -63,13 +66,21 @@ class Arithmetic:
 
     def _format(self, name: str) -> Format:
         known = FORMATS[name]
-        return Format(known.roundoff, 0.0, math.inf, 0.0) if self.unlimited else known
+        if self.unlimited:
+            return Format(known.roundoff, 0.0, math.inf, 0.0)
+        return replace(known, tiny=known.smallest) if self.flushing else known
 
 
 def expected_arithmetic(dtype: str) -> Arithmetic:
     """What a layer of this dtype has to achieve: float32 sums for the half precisions, its own dtype otherwise."""
     accumulator = "float32" if dtype in HALVES else dtype
     return Arithmetic(f"{accumulator} accumulation", 0.0, accumulator, dtype)
+
+
+def flushing_arithmetic(dtype: str) -> Arithmetic:
+    """The same, but that subnormal numbers are taken for zero: what a target may declare."""
+    expected = expected_arithmetic(dtype)
+    return replace(expected, name=f"{expected.name}, {FLUSHED}", flushing=True)
 
 
 def in_format(dtype: str) -> Arithmetic:
@@ -79,22 +90,23 @@ def in_format(dtype: str) -> Arithmetic:
 
 def arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     """What a result of this dtype may come from, the most accurate first; it is stored in `dtype` or narrower."""
+    flushing = flushing_arithmetic(dtype)
     if dtype in HALVES:
-        return tuple(Arithmetic(f"{name} accumulation", 0.0, name, dtype) for name in ("float32", dtype))
+        return (expected_arithmetic(dtype), flushing, Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype))
     sums = [Arithmetic(f"{name} accumulation", 0.0, name, "float32") for name in ("float64", "float32")]
     products = [Arithmetic(f"{name} products", u, "float32", "float32") for name, u in PRODUCTS.items()]
     halves = [in_format(half) for half in HALVES]
     halves += [Arithmetic(f"{half} accumulation", 0.0, half, "float32") for half in HALVES]
     if dtype == "float32":
-        return (*sums, *products, *halves)
-    return (expected_arithmetic(dtype), in_format("float32"), *products, *halves)
+        return (*sums, flushing, *products, *halves)
+    return (expected_arithmetic(dtype), flushing, in_format("float32"), *products, *halves)
 
 
 def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     """What may explain a result of this dtype that its own arithmetic does not, held to its usual error."""
     known = arithmetics(dtype)
     own = [arithmetic.name for arithmetic in known].index(expected_arithmetic(dtype).name)
-    return tuple(replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :])
+    return tuple(replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :] if not arithmetic.flushing)
 
 
 def gamma(terms: int, roundoff: float) -> float:

@@ -12,6 +12,7 @@ from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, reproduces
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
+from depthwise_conformance.reference import FLUSHED
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
@@ -83,6 +84,8 @@ def is_deviation(distinct: Distinct) -> bool:
 def arithmetic_of(key: Key) -> str:
     """What there is to say of an imprecise result, by its signature: the narrower arithmetic whose bound holds it."""
     dtype, _, arithmetic = key.signature.partition(": ")
+    if arithmetic == FLUSHED:
+        return FLUSHED
     return AS_BY + (OWN_SUMS if arithmetic == f"{dtype} accumulation" else arithmetic)
 
 

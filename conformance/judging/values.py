@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from depthwise_conformance.casebook.case import STRIDED_DILATION, Case
 from depthwise_conformance.casebook.recipes import Arrays, format_name, make_arrays, numpy_dtype, recipe_of
 from depthwise_conformance.judging.moments import RANDOM, describe_moments
 from depthwise_conformance.reference import (
+    FLUSHED,
     FORMATS,
     Arithmetic,
     Bounded,
@@ -153,6 +155,9 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     if worst <= 1.0:
         return Judgement(Verdict.PASS, worst)
     digits = 17 if dtype == "float64" else 9
+    if _is_flushed(values, expectation, lambda of: of.part(part)):
+        story = f"explained by {FLUSHED}\n{tell_errors(values, expected, errors, digits)}"
+        return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {FLUSHED}", story)
     for arithmetic in narrower_arithmetics(dtype):
         if _holds(observed, arithmetic) and explains(arithmetic, values, errors > 1.0, expectation, part):
             story = f"explained by {arithmetic.name}\n{tell_errors(values, expected, errors, digits)}"
@@ -178,12 +183,22 @@ def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
     if format_name(observed.dtype) != dtype:
         return judge_dtype(observed, dtype)
     values = observed.astype(np.float64)
-    errors = in_units(values, special.expected)
-    errors[np.isnan(values) & (np.isnan(special.expected.value) | special.nan_too)] = 0.0
+    errors = _special_errors(values, special.expected, special.nan_too)
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
         return Judgement(Verdict.PASS)
+    if _is_flushed(values, expectation, lambda of: of.special.expected, special.nan_too):
+        story = tell_errors(values, special.expected, errors, digits=9)
+        return Judgement(Verdict.IMPRECISE, worst, f"{dtype}: {FLUSHED}", f"explained by {FLUSHED}\n{story}")
     return Judgement(Verdict.WRONG_SPECIAL, worst, detail=tell_errors(values, special.expected, errors, digits=9))
+
+
+def _special_errors(values: Floats, expected: Bounded, nan_too: Mask | None) -> Floats:
+    """Errors in units of their bounds, where NaN may be expected, or accepted as well."""
+    errors = in_units(values, expected)
+    accepted = np.isnan(expected.value) if nan_too is None else np.isnan(expected.value) | nan_too
+    errors[np.isnan(values) & accepted] = 0.0
+    return errors
 
 
 def judge_same(first: AnyArray, second: AnyArray) -> Judgement:
@@ -249,6 +264,45 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
     with np.errstate(over="ignore"):
         same = observed == observed.astype(numpy_dtype(arithmetic.storage))
     return bool(np.all(same | np.isnan(observed)))
+
+
+def _is_flushed(
+    values: Floats, expectation: Expectation, expected: Callable[[Expectation], Bounded], nan_too: Mask | None = None
+) -> bool:
+    """Whether subnormal numbers were taken for zero: those of the arguments, of the result, or both.
+
+    Then what is wrong are zeros where the result may be subnormal, and no subnormal number is left. There has to be an
+    ordinary number among the values, since nothing but zeros is what many a fault gives. `expected` is what the values
+    have to be for the arguments of an expectation, `nan_too` where they may be NaN as well.
+    """
+    smallest = FORMATS[expectation.case.dtype].smallest
+    magnitude = np.abs(values)
+    if not (magnitude >= smallest).any():
+        return False
+    results = not ((magnitude > 0.0) & (magnitude < smallest)).any()
+    arrays = _without_subnormals(expectation.arrays, smallest)
+    for of in (expectation, replace(expectation, arrays=arrays))[: 1 + (arrays is not expectation.arrays)]:
+        bounded = expected(of)
+        wrong = _special_errors(values, bounded, nan_too) > 1.0
+        if results:
+            wrong &= (values != 0.0) | (np.abs(bounded.value) - bounded.bound >= smallest)
+        if not wrong.any():
+            return True
+    return False
+
+
+def _without_subnormals(arrays: Arrays, smallest: float) -> Arrays:
+    """The same arguments with zeros for subnormal numbers; those given where there are none."""
+
+    def flush(array: AnyArray) -> AnyArray:
+        magnitude = np.abs(array.astype(np.float64))
+        small = (magnitude > 0.0) & (magnitude < smallest)
+        return np.where(small, np.zeros_like(array), array) if small.any() else array
+
+    bias = None if arrays.bias is None else flush(arrays.bias)
+    flushed = Arrays(flush(arrays.x), flush(arrays.kernel), bias, flush(arrays.cotangent))
+    kept = all(getattr(flushed, field.name) is getattr(arrays, field.name) for field in fields(Arrays))
+    return arrays if kept else flushed
 
 
 def explains(arithmetic: Arithmetic, values: Floats, wrong: Mask, expectation: Expectation, part: str) -> bool:

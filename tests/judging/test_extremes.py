@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from faults.accuracy import HalfSumsInFloat32, Tf32Products
-from honest import Honest
+from faults.rounding import HalfSubnormalArgumentsFlushed, HalfSubnormalsFlushed
+from honest import DeclaresFlushing, Honest
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.judging.values import Expectation, Judgement, expect, judge_values
-from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reference import LayerConfig, arithmetics
 from depthwise_conformance.reports.record import Verdict
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -111,3 +112,42 @@ def test_a_few_small_elements_that_underflow_are_no_objection_to_a_narrow_arithm
     of = expectation("uniform")
     of.arrays.x[0, :3, :3, 0] *= np.float32(2.0**-24)
     assert judged(answer(HalfSumsInFloat32(), of), of).verdict is Verdict.IMPRECISE
+
+
+SMALL = 2.0**-6  # of float16 arguments whose products are about as large as the smallest normal number
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "gelu"])
+@pytest.mark.parametrize("fake", [HalfSubnormalsFlushed, HalfSubnormalArgumentsFlushed])
+@pytest.mark.parametrize("part", ["output", "input", "kernel"])
+def test_flushed_subnormals_are_named_in_half_precision(part, fake, activation):
+    of = expectation("uniform", "float16", SMALL / 2, activation=activation)
+    assert judged(answer(Honest(), of, part), of, part).verdict is Verdict.PASS
+    found = judged(answer(fake(), of, part), of, part)
+    named = (found.verdict, found.signature) == (Verdict.IMPRECISE, "float16: subnormals taken for zero")
+    assert named or (found.verdict is Verdict.PASS and part != "output")  # gradients are seldom so small
+
+
+def test_flushed_arguments_are_named_where_their_products_are_not_small():
+    of = expectation("uniform", "float16", activation=None)
+    of.arrays.x[:, ::2] = np.float16(5e-5)
+    of.arrays.kernel[...] = np.sign(of.arrays.kernel) * np.float16(900)
+    found = judged(answer(HalfSubnormalArgumentsFlushed(), of), of)
+    assert (found.verdict, found.signature) == (Verdict.IMPRECISE, "float16: subnormals taken for zero")
+
+
+@pytest.mark.parametrize("change", WRONG)
+@pytest.mark.parametrize("scale", [1.0, SMALL, SMALL / 2])
+def test_what_is_wrong_among_subnormals_is_not_taken_for_flushed(scale, change):
+    of = expectation("uniform", "float16", scale)
+    assert judged(WRONG[change](answer(Honest(), of)), of).verdict is Verdict.WRONG_VALUE
+    assert judged(WRONG[change](answer(HalfSubnormalsFlushed(), of)), of).verdict is Verdict.WRONG_VALUE
+
+
+def test_a_target_may_declare_that_it_flushes():
+    of = expectation("uniform", "float16", SMALL / 2)
+    declared = next(one for one in arithmetics("float16") if one.flushing)
+    assert DeclaresFlushing().describe().arithmetic == {"float16": declared.name}
+    wide = dataclasses.replace(of, declared=declared)
+    for part in PARTS:
+        assert judged(answer(DeclaresFlushing(), of, part), wide, part).verdict is Verdict.PASS

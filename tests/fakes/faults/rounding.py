@@ -6,7 +6,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from honest import Array
+from honest import Array, DeclaresFlushing, flushed
 
 from depthwise_conformance.adapters.base import Description
 from depthwise_conformance.reference import LayerConfig
@@ -38,6 +38,20 @@ class TruncatesTowardsZero(Directed):
         if dtype != np.float32:
             return stored
         return np.where(np.abs(stored) > np.abs(y), np.nextafter(stored, np.float32(0)), stored)
+
+
+class HalfSubnormalsFlushed(Fault):
+    """float16 layers: subnormal results are zeros."""
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        return flushed(super().store(y, dtype))
+
+
+class HalfSubnormalArgumentsFlushed(DeclaresFlushing, Fault):
+    """float16 layers: subnormal numbers are taken for zero, in arguments and in results; nothing is declared."""
+
+    def describe(self) -> Description:
+        return Description(versions={"numpy": np.__version__})
 
 
 class DeclaresTF32ComputesBfloat16(Fault):

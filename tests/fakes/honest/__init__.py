@@ -21,6 +21,7 @@ from honest.operation import HALVES, Axis, Honest, Known
 from honest.variants import (
     BiasFirst,
     BlockedSum,
+    DeclaresFlushing,
     DeclaresTF32,
     FlushedSubnormals,
     FusedMultiplyAdd,
@@ -36,6 +37,7 @@ from honest.variants import (
     SkippedPadding,
     Talkative,
     WideAccumulator,
+    flushed,
     tf32,
 )
 
@@ -47,6 +49,7 @@ __all__ = [
     "Axis",
     "BiasFirst",
     "BlockedSum",
+    "DeclaresFlushing",
     "DeclaresTF32",
     "FlushedSubnormals",
     "FusedMultiplyAdd",
@@ -75,6 +78,7 @@ __all__ = [
     "WideAccumulator",
     "activation",
     "erf",
+    "flushed",
     "sigmoid",
     "softmax",
     "tf32",
@@ -93,6 +97,7 @@ HONEST: tuple[type[Adapter], ...] = (
     BiasFirst,
     SkippedPadding,
     FlushedSubnormals,
+    DeclaresFlushing,
     OddLayout,
     DeclaresTF32,
     NoHalves,

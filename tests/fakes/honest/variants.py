@@ -150,6 +150,35 @@ class FlushedSubnormals(Honest):
         return np.where(np.abs(stored.astype(np.float64)) < smallest, np.zeros_like(stored), stored)
 
 
+class DeclaresFlushing(Honest):
+    """Takes subnormal float16 numbers for zero, in arguments, on the way and in results, and says so."""
+
+    def describe(self) -> Description:
+        arithmetic = {"float16": "float32 accumulation, subnormals taken for zero"}
+        return Description(versions={"numpy": np.__version__}, arithmetic=arithmetic)
+
+    def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
+        return super().forward(
+            config, *(flushed(array) for array in (x, kernel)), bias if bias is None else flushed(bias)
+        )
+
+    def gradients(
+        self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None, cotangent: Array
+    ) -> Gradients:
+        bias = bias if bias is None else flushed(bias)
+        return super().gradients(config, flushed(x), flushed(kernel), bias, flushed(cotangent))
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        return flushed(super().store(y, dtype))
+
+
+def flushed(array: Array) -> Array:
+    """float16 numbers below the smallest normal one as zeros; others as they are."""
+    if array.dtype != np.float16:
+        return array
+    return np.where(np.abs(array) < np.finfo(np.float16).smallest_normal, np.zeros_like(array), array)
+
+
 class OddLayout(Honest):
     """Returns views with gaps and negative strides, read-only."""
 
