@@ -25,6 +25,7 @@ from rich.table import Table
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
+from depthwise_conformance.diagnosis.seen import SEEN
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running.agenda import Options
@@ -109,10 +110,9 @@ def _score_diagnosis(engine: Engine, target: Target, score: Score) -> None:
     score.found_cause, score.found_condition = main.cause, main.condition
     if score.cause and not main.cause:
         score.cause_is = "missing"
-    if (
-        main.cause and not is_deviation(main) and main.key.verdict is not Verdict.IMPRECISE
-    ):  # seen, not computed: something remembered
-        score.cause_is = "right" if score.check == "purity" or "Cached" in score.name else "wrong"
+    if main.cause in SEEN:
+        remembered = score.check == "purity" or "Cached" in score.name
+        score.cause_is = "right" if main.cause == score.cause or remembered else "wrong"
     if main.check not in PARTS:
         return
     unexplained, belied = _hold_out(engine, target, main, own, score)

@@ -23,7 +23,6 @@ from depthwise_conformance.diagnosis.distinct import (
     VALUES,
     WHEREVER,
     Distinct,
-    arithmetic_of,
     evidence,
     fails_alike,
     is_accuracy,
@@ -38,10 +37,10 @@ from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
+from depthwise_conformance.diagnosis.seen import seen_cause
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK
-from depthwise_conformance.judging.repeating import STALE
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
 from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition, refused_arguments
@@ -51,13 +50,6 @@ QUESTIONS, COSTLY_QUESTIONS = 80, 8  # further cases; the fewer where each may c
 SEPARATED = 40  # questions that tell causes apart
 PARTS_AT_MOST = 3  # causes into which the failing cases of a check are split
 LOST = (Verdict.CRASHED, Verdict.TIMED_OUT)
-# What a stale result makes of the argument that was altered last.
-STALE_CAUSES = {
-    "altered x": "stale input",
-    "altered kernel": "stale kernel",
-    "altered bias": "stale bias",
-    "altered gradients": "stale gradients",
-}
 AGREED = 6  # further cases that fail, on which causes that are one in other words agree
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 OVERLAPPING = 1.0  # the same, where other faults are suspected in the same cases
@@ -125,12 +117,10 @@ class Diagnosis:
         """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
         whole = Distinct(check, key, group, place=_place(check, group))
         whole.cause, suspects = self._causes(check, key, group, tally)
-        if key.signature.startswith(STALE):
-            whole.cause = STALE_CAUSES[key.signature.removeprefix(STALE)]
-        elif whole.cause and key.verdict is Verdict.IMPRECISE and not is_accuracy(whole.cause):
+        if whole.cause and key.verdict is Verdict.IMPRECISE and not is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
-        if key.verdict is Verdict.IMPRECISE and not (whole.cause or suspects):
-            whole.cause = arithmetic_of(key)
+        if not (whole.cause or suspects):
+            whole.cause = seen_cause(check, key, group.exhibits.values())
         self._find_condition(whole, tally)
         if " + " in whole.cause and not whole.condition:
             whole.cause = ""  # two together explain much by chance, or each has cases of its own
@@ -385,7 +375,7 @@ def _separated(names: Sequence[str], case: Case, part: str) -> bool:
 
 def _place(check: str, group: Group) -> str:
     observations = []
-    for exhibit in group.exhibits.values():
+    for exhibit in group.exhibits.values() if check in PARTS else ():
         expected = exhibit.expectation.part(PARTS[check])
         if exhibit.observed.shape == expected.value.shape:
             wrong = in_units(exhibit.observed.astype(np.float64), expected) > 1.0

@@ -12,12 +12,9 @@ from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, reproduces
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
-from depthwise_conformance.reference import FLUSHED
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
-OWN_SUMS = "sums in the layer's own half precision"
-AS_BY = "as inaccurate as "  # which is not to say that this is how it is computed
 ONLY_IF = "only if "  # before a condition that not only failing cases fulfil
 WHEREVER = "wherever it makes a difference"
 
@@ -79,14 +76,6 @@ class Distinct:
 def is_deviation(distinct: Distinct) -> bool:
     """Whether the cause is one whose results can be computed."""
     return distinct.check in PARTS and all(name in BY_NAME for name in distinct.cause.split(" + "))
-
-
-def arithmetic_of(key: Key) -> str:
-    """What there is to say of an imprecise result, by its signature: the narrower arithmetic whose bound holds it."""
-    dtype, _, arithmetic = key.signature.partition(": ")
-    if arithmetic == FLUSHED:
-        return FLUSHED
-    return AS_BY + (OWN_SUMS if arithmetic == f"{dtype} accumulation" else arithmetic)
 
 
 def evidence(check: str, exhibit: Exhibit, failing: bool) -> Sample:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, canonical
 from depthwise_conformance.casebook.strategies import Draw
-from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.checks import PARTS, SPECIAL_CHECK
 from depthwise_conformance.judging.values import AnyArray, Expectation, Judgement
 from depthwise_conformance.reports.record import Verdict
 
@@ -52,7 +52,7 @@ class Examined:
 
     def exhibit(self, check: str) -> Exhibit | None:
         """The array that a check judges; None where it judges none, or none came back."""
-        observed = self.arrays.get(PARTS.get(check, ""))
+        observed = self.arrays.get("output" if check == SPECIAL_CHECK else PARTS.get(check, ""))
         return None if observed is None else Exhibit(self.expectation, observed)
 
 

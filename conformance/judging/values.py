@@ -183,7 +183,7 @@ def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
     if format_name(observed.dtype) != dtype:
         return judge_dtype(observed, dtype)
     values = observed.astype(np.float64)
-    errors = _special_errors(values, special.expected, special.nan_too)
+    errors = special_errors(values, special.expected, special.nan_too)
     worst = float(errors.max(initial=0.0))
     if worst <= 1.0:
         return Judgement(Verdict.PASS)
@@ -193,7 +193,7 @@ def judge_special(observed: AnyArray, expectation: Expectation) -> Judgement:
     return Judgement(Verdict.WRONG_SPECIAL, worst, detail=tell_errors(values, special.expected, errors, digits=9))
 
 
-def _special_errors(values: Floats, expected: Bounded, nan_too: Mask | None) -> Floats:
+def special_errors(values: Floats, expected: Bounded, nan_too: Mask | None) -> Floats:
     """Errors in units of their bounds, where NaN may be expected, or accepted as well."""
     errors = in_units(values, expected)
     accepted = np.isnan(expected.value) if nan_too is None else np.isnan(expected.value) | nan_too
@@ -266,6 +266,7 @@ def _holds(observed: AnyArray, arithmetic: Arithmetic) -> bool:
     return bool(np.all(same | np.isnan(observed)))
 
 
+@np.errstate(invalid="ignore")
 def _is_flushed(
     values: Floats, expectation: Expectation, expected: Callable[[Expectation], Bounded], nan_too: Mask | None = None
 ) -> bool:
@@ -283,7 +284,7 @@ def _is_flushed(
     arrays = _without_subnormals(expectation.arrays, smallest)
     for of in (expectation, replace(expectation, arrays=arrays))[: 1 + (arrays is not expectation.arrays)]:
         bounded = expected(of)
-        wrong = _special_errors(values, bounded, nan_too) > 1.0
+        wrong = special_errors(values, bounded, nan_too) > 1.0
         if results:
             wrong &= (values != 0.0) | (np.abs(bounded.value) - bounded.bound >= smallest)
         if not wrong.any():

@@ -16,11 +16,11 @@ from honest import Honest
 from depthwise_conformance.adapters.base import Adapter, AnyArray
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME, DEVIATIONS
-from depthwise_conformance.diagnosis.diagnose import STALE_CAUSES
 from depthwise_conformance.diagnosis.explaining import PAIRS as COUPLES
 from depthwise_conformance.diagnosis.explaining import Explanation, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.predicting import predict
 from depthwise_conformance.diagnosis.program import PARTS, honest
+from depthwise_conformance.diagnosis.seen import ROUNDINGS, SEEN, SPECIAL_CAUSES, STALE_CAUSES
 from depthwise_conformance.judging.values import Expectation, expect, judge_values
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
@@ -228,9 +228,17 @@ def page() -> str:
         "differentiation. Under 'alone in' are the gradients in which the same may be wrong by itself; that is told as",
         "'kernel flipped (input gradient)', for example.",
         "",
-        "Some causes are not computed, but seen: " + ", ".join(f"`{cause}`" for cause in STALE_CAUSES.values()),
-        "(right for the first arguments, then wrong when one of them changes, where a fresh process is right). Narrow",
-        "accumulators are told by the signature of `imprecise`, as what explains the errors: many faults are as small.",
+        "Some causes are not computed, but seen:",
+        "",
+        "- " + quoted(STALE_CAUSES.values()) + ":",
+        "  right for the first arguments, then wrong when one of them changes, where a fresh process is right.",
+        "- " + quoted(ROUNDINGS) + ":",
+        "  every result of layers without an activation is on that side of the exact one.",
+        "- `subnormals taken for zero`: those of the arguments, of the result, or both.",
+        *(f"- `{cause}`, in every wrong result of special values." for cause in SPECIAL_CAUSES),
+        "",
+        "Narrow accumulators are told by the signature of `imprecise`, as what explains the errors: many faults are as",
+        "small.",
     ]
     alone = {d.name: alone_in(d.name) for d in DEVIATIONS}
     kind = ""
@@ -243,6 +251,10 @@ def page() -> str:
         parts = [part for part in PARTS[1:] if f"{deviation.name} ({part} gradient)" in BY_NAME]
         lines.append(f"| {deviation.name} | {deviation.sentence} | {', '.join(parts)} |")
     return "\n".join(lines) + "\n"
+
+
+def quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def alone_in(name: str) -> bool:
@@ -284,15 +296,16 @@ def test_the_documentation_lists_the_library() -> None:
 
 def test_causes_are_names_of_the_library() -> None:
     named = {fault.cause for fault in FAULTS if issubclass(fault, Fault)}
-    assert named - {""} <= set(BY_NAME)
+    assert named - {""} <= {*BY_NAME, *SEEN}
+    assert not set(BY_NAME) & set(SEEN)
 
 
-@pytest.mark.parametrize("fault", [f for f in JUDGED if f.cause], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [f for f in JUDGED if f.cause in BY_NAME], ids=lambda fault: fault.name)
 def test_the_cause_of_a_fault_is_found(fault: type[Fault]) -> None:
     assert fault.cause in names(explained(fault))
 
 
-@pytest.mark.parametrize("fault", [f for f in JUDGED if not f.cause], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [f for f in JUDGED if f.cause not in BY_NAME], ids=lambda fault: fault.name)
 def test_what_no_deviation_describes_is_not_explained(fault: type[Fault]) -> None:
     found = names(explained(fault, pairs=300))
     assert [name for name in found if not name.startswith(AT_TIMES.get(fault.__name__, ()))] == []

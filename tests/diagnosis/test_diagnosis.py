@@ -46,6 +46,8 @@ def diagnose(location: str, checks: Sequence[str] = CHECKS, questions: int = 200
         ),
         ("GeluBySigmoid", Verdict.WRONG_VALUE, "gelu by sigmoid", None, "all"),
         ("Float64ReturnsFloat32", Verdict.WRONG_DTYPE, "", 'dtype == "float64"', ""),
+        ("InfinitySaturates", Verdict.WRONG_SPECIAL, "infinity replaced by the largest number", None, ""),
+        ("Bfloat16RoundedTowardsZero", Verdict.IMPRECISE, "results rounded towards zero", None, ""),
         ("KernelCachedByShape", Verdict.IMPURE, "stale kernel", None, ""),
         ("SecondImageFromFirst", Verdict.WRONG_VALUE, None, None, "second batch element"),
     ],

@@ -70,13 +70,21 @@ STARTS: tuple[tuple[str, str, SideChange], ...] = (
         half_of(lambda s, o: _zeros(s, windows=s.size // s.stride + 1 - s.output)),
     ),
     ("for the stride less one", "zeros are counted for a stride less one.", half_of(lambda s, o: _zeros(s, stride=-1))),
-    ("for the next stride", "zeros are counted for the next stride.", half_of(lambda s, o: _zeros(s, stride=1))),
+    (
+        "for the next stride",
+        "zeros are counted for the next stride, where it is above one.",
+        half_of(lambda s, o: _zeros(s, stride=int(s.stride > 1))),
+    ),
     (
         "for the dilation less one",
         "zeros are counted for a dilation less one.",
         half_of(lambda s, o: _zeros(s, dilation=-1)),
     ),
-    ("for the next dilation", "zeros are counted for the next dilation.", half_of(lambda s, o: _zeros(s, dilation=1))),
+    (
+        "for the next dilation",
+        "zeros are counted for the next dilation, where it is above one.",
+        half_of(lambda s, o: _zeros(s, dilation=int(s.dilation > 1))),
+    ),
 )
 
 

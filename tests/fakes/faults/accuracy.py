@@ -120,6 +120,8 @@ class SingleForFloat64WhenDilated(Fault):
 class Float16RoundedTowardsZero(Fault):
     """float16 layers: the output is truncated."""
 
+    cause = "results rounded towards zero"
+
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
         if dtype != np.float16:
@@ -129,6 +131,8 @@ class Float16RoundedTowardsZero(Fault):
 
 class Bfloat16RoundedTowardsZero(Fault):
     """bfloat16 layers: the output is truncated."""
+
+    cause = "results rounded towards zero"
 
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         if dtype != ml_dtypes.bfloat16:

@@ -23,6 +23,8 @@ class Directed(Fault):
 class RoundsResultsUp(Directed):
     """float32 layers: exact sums, rounded up."""
 
+    cause = "results rounded up"
+
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
         if dtype != np.float32:
@@ -32,6 +34,8 @@ class RoundsResultsUp(Directed):
 
 class TruncatesTowardsZero(Directed):
     """float32 layers: exact sums, cut off where they should be rounded."""
+
+    cause = "results rounded towards zero"
 
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
@@ -43,12 +47,16 @@ class TruncatesTowardsZero(Directed):
 class HalfSubnormalsFlushed(Fault):
     """float16 layers: subnormal results are zeros."""
 
+    cause = "subnormals taken for zero"
+
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         return flushed(super().store(y, dtype))
 
 
 class HalfSubnormalArgumentsFlushed(DeclaresFlushing, Fault):
     """float16 layers: subnormal numbers are taken for zero, in arguments and in results; nothing is declared."""
+
+    cause = "subnormals taken for zero"
 
     def describe(self) -> Description:
         return Description(versions={"numpy": np.__version__})

@@ -21,12 +21,16 @@ class Special(Fault):
 class NanTakenForZero(Special):
     """NaN in the input is taken for zero."""
 
+    cause = "NaN in the input taken for zero"
+
     def read(self, config: LayerConfig, x: Array) -> Array:
         return super().read(config, np.where(np.isnan(x), np.zeros_like(x), x))
 
 
 class InfinitySaturates(Special):
     """Infinite results are the largest numbers."""
+
+    cause = "infinity replaced by the largest number"
 
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
@@ -37,11 +41,10 @@ class InfinitySaturates(Special):
 class ZeroWeightsSkipped(Special):
     """Taps whose weight is zero are skipped, whatever they would multiply."""
 
-    def convolve(self, config: LayerConfig, images: Array, weights: Array) -> Array:
-        skipped = (weights == 0).any(axis=(0, 1)) & np.isfinite(weights).all(axis=(0, 1))
-        finite = np.where(np.isfinite(images), images, np.zeros_like(images))
-        honest, without = (super(ZeroWeightsSkipped, self).convolve(config, x, weights) for x in (images, finite))
-        return np.where(skipped & np.isnan(honest), without, honest)
+    cause = "taps of weight zero skipped"
+
+    def multiply_add(self, total: Array, window: Array, weights: Array) -> Array:
+        return np.where(weights == 0, total, super().multiply_add(total.copy(), window, weights))
 
 
 class NanInOneChannelSpreads(Special):
@@ -55,6 +58,27 @@ class NanInOneChannelSpreads(Special):
 class InfinityIsNan(Special):
     """Infinite results are NaN."""
 
+    cause = "infinity replaced by NaN"
+
     def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
         stored = super().store(y, dtype)
         return np.where(np.isinf(stored), np.full_like(stored, np.nan), stored)
+
+
+class NanWeightsSkipped(Special):
+    """NaN in the kernel is taken for zero."""
+
+    cause = "NaN in the kernel taken for zero"
+
+    def read_kernel(self, config: LayerConfig, kernel: Array) -> Array:
+        return super().read_kernel(config, np.where(np.isnan(kernel), np.zeros_like(kernel), kernel))
+
+
+class NanResultsAreOne(Special):
+    """NaN among the results becomes a one."""
+
+    cause = "NaN replaced by a number"
+
+    def store(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        stored = super().store(y, dtype)
+        return np.where(np.isnan(stored), np.ones_like(stored), stored)
