@@ -20,9 +20,15 @@ class State(StrEnum):
     STALE = "stale"  # asked for, and not found
     EXPIRED = "expired"  # its day is over
     PASSED = "passed"  # unstable, and this time not found
+    TOLD_OTHERWISE = "told otherwise"  # its cases fail, but another check tells that, or the verdict is another
     OTHER_VERSION = "other version"  # the target is of none that it names
 
 
+IDLE = {  # what is said of an entry of which no more became, on any target
+    State.OTHER_VERSION: "for other versions than those judged",
+    State.PASSED: "unstable and not found this time",
+    State.TOLD_OTHERWISE: "whose cases fail, but are told by another check or with another verdict",
+}
 OUTDATED = (State.STALE, State.EXPIRED)  # which fail a run
 
 
@@ -65,11 +71,7 @@ def _why_idle(on: Mapping[str, str]) -> str:
     """Why an entry had no effect; "" where it had."""
     if not on:
         return "never exercised: no case was judged that asks for it"
-    if set(on.values()) == {State.OTHER_VERSION.value}:
-        return "for other versions than those judged"
-    if set(on.values()) == {State.PASSED.value}:
-        return "unstable and not found this time"
-    return ""
+    return IDLE.get(State(next(iter(on.values()))), "") if len(set(on.values())) == 1 else ""
 
 
 def tell_counts(found: Sequence[Discrepancy], listed: bool) -> str:

@@ -14,6 +14,7 @@ from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.tally import Failure, Tally
 from depthwise_conformance.layers.rehearsal import operation_case
 from depthwise_conformance.reports.known import State
+from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.running.knownfile import Entry
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.telling import asks_for, family_of
@@ -61,15 +62,19 @@ class Known:
         Without a `family`, since nothing was shrunk, one of which all failing cases may be covers it.
         """
         named = [one for one in self._valid(target, part.distinct.check) if one.family]
-        chosen = (one for one in named if (one.family == family if family else _may_be_all(one, part.distinct)))
-        entry = part.entry or next(chosen, None)
-        if entry is not None:
+        covering = [one for one in named if (one.family == family if family else _may_be_all(one, part.distinct))]
+        covering = [part.entry, *covering] if part.entry else covering
+        for entry in covering:
             self._note(entry, target, State.KNOWN)
-        return entry
+        return covering[0] if covering else None
 
     def may_cover(self, target: Target, check: str, failure: Failure) -> bool:
-        """Whether a failure, of which no more is known, may be of an entry."""
-        return any(_may_be(entry, check, failure) for entry in self._valid(target, check))
+        """Whether a failure, of which no more is known, may be of an entry: of its check, or shown beside that."""
+        entries = (one for own in CHECKS for one in self._valid(target, own))
+        return any(
+            _may_be(entry, check, failure) if entry.check == check else _is_asked(entry, failure.case)
+            for entry in entries
+        )
 
     def outdated(self, target: Target, check: str, tally: Tally, narrowed: bool) -> list[str]:
         """What there is to say of entries about a check that has judged a target: ended, or asked for and not found.
@@ -85,7 +90,11 @@ class Known:
                 self._note(entry, target, State.EXPIRED)
                 ended = f"held until {entry.expires}, and covers nothing any more: look again, renew it or remove it"
                 told.append(f"expired: {about} {ended}")
-            elif not self._is_found(entry, target, tally) and not narrowed and (count := _asked(entry, tally)):
+            elif self._covered(entry, target):
+                continue
+            elif _fails(entry, tally):
+                self._note(entry, target, State.TOLD_OTHERWISE)
+            elif not narrowed and (count := _asked(entry, tally)):
                 self._note(entry, target, State.PASSED if entry.unstable else State.STALE)
                 none = "no discrepancy is of its family" if entry.family else "none of them fails"
                 asked = f"{count} judged case{'s' * (count > 1)} of {target.name} asked for it"
@@ -113,12 +122,9 @@ class Known:
         about = (one for one in self.entries if one.is_about(target.name, check))
         return [one for one in about if one.is_for(target.versions) and self.today <= one.expires]
 
-    def _is_found(self, entry: Entry, target: Target, tally: Tally) -> bool:
-        """Whether it covers something, or would if another check did not tell that, or its verdict were the same."""
-        if self._states.get(self.entries.index(entry), {}).get(target.name) is State.KNOWN:
-            return True
-        failures = (failure for group in tally.groups.values() for failure in group.failures)
-        return not entry.family and any(_fulfils(entry.condition, failure.case) for failure in failures)
+    def _covered(self, entry: Entry, target: Target) -> bool:
+        """Whether the entry covers something."""
+        return self._states.get(self.entries.index(entry), {}).get(target.name) is State.KNOWN
 
     def _note(self, entry: Entry, target: Target, state: State) -> None:
         self._states.setdefault(self.entries.index(entry), {})[target.name] = state
@@ -165,9 +171,18 @@ def _fulfils(condition: Claim, case: AnyCase) -> bool:
     return isinstance(case, Case) and condition.covers(case)
 
 
+def _is_asked(entry: Entry, case: AnyCase) -> bool:
+    """Whether a case is one that an entry is about."""
+    return asks_for(entry.family, case) if entry.family else _fulfils(entry.condition, case)
+
+
+def _fails(entry: Entry, tally: Tally) -> bool:
+    """Whether cases fail that a condition is about, be it that another check tells it or that the verdict differs."""
+    failures = (failure for group in tally.groups.values() for failure in group.failures)
+    return not entry.family and any(_fulfils(entry.condition, failure.case) for failure in failures)
+
+
 def _asked(entry: Entry, tally: Tally) -> int:
     """How many cases that passed an entry is about."""
     passed: list[AnyCase] = [*tally.passed, *tally.passed_layers, *tally.passed_refusals]
-    if entry.family:
-        return sum(asks_for(entry.family, case) for case in passed)
-    return sum(_fulfils(entry.condition, case) for case in passed)
+    return sum(_is_asked(entry, case) for case in passed)

@@ -234,10 +234,10 @@ def add_new(file: Path, found: Sequence[Discrepancy], today: datetime.date) -> s
     """
     listed = _load(file)[TABLE] if file.exists() else []
     has = {(str(one.get("target")), str(one.get("family"))) for one in listed}
-    new = [one for one in found if not one.known and (one.target, one.family) not in has]
+    new = {(one.target, one.family): one for one in found if not one.known and (one.target, one.family) not in has}
     if new:
         before = file.read_text("utf-8").rstrip() + "\n\n" if file.exists() else ""
-        place_text(file, before + "\n".join(_entry(one, today) for one in new))
+        place_text(file, before + "\n".join(_entry(one, today) for one in new.values()))
     return f"{file}: {words.counted(len(new), 'entry', 'entries')} added, {FILL_IN}: reason and url.\n" if new else ""
 
 

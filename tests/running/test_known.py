@@ -111,7 +111,8 @@ def test_two_conditions_may_cover_all_of_it(tmp_path):
 def test_of_another_verdict_nothing_is_known(tmp_path):
     done, (found,), (state,) = judged(tmp_path, conditioned("kernel >= 1", verdict='"imprecise"'))
     assert (done.returncode, found.known) == (1, "")
-    assert state == {}  # it fails, though otherwise: that is not stale
+    assert state == {"kernel-flipped@cpu": "told otherwise"}  # it fails, so that it is not stale
+    assert "1 known entry whose cases fail, but are told by another check or with another verdict" in done.stdout
 
 
 def test_an_entry_that_is_asked_for_and_not_found_is_stale(tmp_path):
@@ -170,11 +171,15 @@ def test_an_unstable_one_is_asked_again_and_never_stale(tmp_path):
 
 
 def test_a_run_stops_at_the_first_failure_that_is_not_known(tmp_path):
-    (tmp_path / "known.toml").write_text(entry())
-    done = run(tmp_path, "--adapter", FLIPPED, *QUICK, "-x", "--known", "known.toml", "--out", "out")
+    (tmp_path / "known.toml").write_text(conditioned("kernel >= 1"))  # and so what gradients show of it
+    words = ("--adapter", FLIPPED, *QUICK, "--check", "gradient_bias", "-x", "--known", "known.toml")
+    done = run(tmp_path, *words, "--out", "all")
     assert done.returncode == 0, done.stdout
-    assert "output is wrong_value" not in done.stderr
-    assert read_runs(tmp_path / "out")[0]["stopped"] is False
+    assert "is wrong_value" not in done.stderr
+    assert read_runs(tmp_path / "all")[0]["stopped"] is False
+    (tmp_path / "known.toml").write_text(conditioned("kernel == 1"))
+    assert run(tmp_path, *words, "--out", "some").returncode == 1
+    assert read_runs(tmp_path / "some")[0]["stopped"] is True
 
 
 def test_what_is_malformed_starts_nothing(tmp_path):

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from reported import DISCREPANCY
 
+from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.knownfile import add_new, check_update, read_known
+from depthwise_conformance.running.settings import read_settings
 from depthwise_conformance.running.usage import UsageError
 
 ENTRY = """
@@ -24,6 +26,7 @@ url = "https://example.org/1"
 versions = {keras = ">=3.8,<3.16"}
 expires = 2031-12-31
 """
+ROOT = Path(__file__).parents[2]
 TODAY = datetime.date(2026, 1, 1)
 
 
@@ -142,7 +145,7 @@ def test_new_ones_are_added_to_be_filled_in(tmp_path):
     file = Path(written(tmp_path, "# mine\n" + ENTRY))
     new = replace(DISCREPANCY, target="torch@cpu", check="output", family='output value dtype="a\\b"', known="")
     new = replace(new, versions="torch 2.13.0+cpu, My Kernel 3", cause="two\nlines")
-    told = add_new(file, [new, replace(new, target="jax@cpu", known="https://example.org/2")], TODAY)
+    told = add_new(file, [new, new, replace(new, target="jax@cpu", known="https://example.org/2")], TODAY)
     assert told == f"{file}: 1 entry added, to be filled in by a person: reason and url.\n"
     assert file.read_text().startswith("# mine\n" + ENTRY)
     entry = tomllib.loads(file.read_text())["known"][1]
@@ -177,3 +180,19 @@ def test_nothing_is_added_to_what_cannot_be_read(tmp_path, text):
 def test_a_file_is_made_only_where_there_is_a_folder(tmp_path):
     with pytest.raises(UsageError, match="its folder is missing"):
         check_update(tmp_path / "absent" / "known.toml")
+
+
+def test_the_projects_own_list_is_about_its_targets_at_the_versions_that_it_pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    entries = read_known([str(ROOT / "known.toml")])
+    assert entries
+    for entry in entries:
+        assert entry.versions and entry.is_for(pinned), entry.name
+        for pattern in entry.targets:
+            alone = replace(entry, targets=(pattern,))
+            assert any(alone.is_about(f"{name}@cpu", entry.check) for name in BUILTIN), f"{entry.name}: {pattern}"
+
+
+def test_a_run_in_a_clone_is_judged_by_the_projects_own_list():
+    assert read_settings(ROOT / "pyproject.toml")["--known"] == [str(ROOT / "known.toml")]
