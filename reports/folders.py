@@ -15,8 +15,8 @@ from depthwise_conformance.reports.files import place_copy, unfinished
 from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
 
 FILES = ("results.parquet", "results.csv", "discrepancies.csv", "layers.csv", "report.html", "junit.xml")
-# the folders in it, and how their files are called: an id, and this
-PARTS = {"cases": ".json", "cases/arrays": ".npy", "repro": ".py"}
+# the folders in it, and how their files are called: an id, and one of these
+PARTS = {"cases": (".json",), "cases/arrays": (".npy",), "repro": (".py", ".md")}
 MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself
 _ID = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64}", re.ASCII)
 
@@ -51,9 +51,9 @@ def is_run_folder(folder: Path) -> bool:
 def clear(out: Path, kept: frozenset[str] = frozenset()) -> None:
     """Removes what an earlier run wrote, but for files that are `kept`, by their paths in the folder."""
     ours = [out / name for name in FILES] + [left for name in (*FILES, RUN) for left in unfinished(out / name)]
-    for part, suffix in PARTS.items():
-        found = (out / part).glob(f"*{suffix}") if not (out / part).is_symlink() else ()
-        ours += [path for path in found if _ID.fullmatch(path.stem)]
+    for part, suffixes in PARTS.items():
+        found = () if (out / part).is_symlink() else (out / part).glob("*")
+        ours += [path for path in found if path.suffix in suffixes and _ID.fullmatch(path.stem)]
     for path in ours:
         if str(path.relative_to(out)) not in kept:
             path.unlink(missing_ok=True)

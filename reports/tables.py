@@ -183,6 +183,7 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
             _copy_new(folder, made, "cases/*.json")
             _copy_new(folder, made, "cases/arrays/*.npy")
             _copy_new(folder, made, "repro/*.py")
+            _copy_new(folder, made, "repro/*.md")
         write_runs(made, join(runs))
         install(made, out)
 

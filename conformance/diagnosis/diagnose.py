@@ -25,10 +25,13 @@ from depthwise_conformance.diagnosis.distinct import (
     Distinct,
     evidence,
     fails_alike,
+    give_to_both,
     is_accuracy,
     is_deviation,
     is_of_another,
     ordinary,
+    predicted,
+    takes_both,
 )
 from depthwise_conformance.diagnosis.empties import tell_empties
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
@@ -95,6 +98,10 @@ class Diagnosis:
                 known.join(check, group.only(shared))
                 group = group.without(shared)
         for one in self._diagnose(check, key, group, tally) if group.failures else ():
+            if not (one.cause or one.condition):
+                give_to_both(one, found)
+            if not one.group.failures:
+                continue
             twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
             if twin is None:
                 found.append(one)
@@ -141,7 +148,7 @@ class Diagnosis:
             if one.condition:  # an explanation of some cases that no condition bears out is none
                 explained = [
                     *suspect.ids,
-                    *(c.id for c in rest.cases if _is_untold(c, rest) and _predicted(one, c)),
+                    *(c.id for c in rest.cases if _is_untold(c, rest) and predicted(one, c)),
                 ]
                 one.group, rest = rest.only(explained), rest.without(explained)
                 yield one
@@ -233,6 +240,8 @@ class Diagnosis:
         if explanation is None:
             return "", []
         name = self._told_apart(check, explanation.causes, group) if explanation.causes else ""
+        if " + " in name and not takes_both(name, samples[: len(exhibits)]):
+            name = ""
         known = [name for name, _ in exhibits]
         suspects = [_Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
         return name, suspects[:PARTS_AT_MOST]
@@ -355,13 +364,6 @@ class _Suspect:
 def _is_untold(case: Case, group: Group) -> bool:
     """Whether no deviation could be tried on a case: its array was not kept, or its activation is not described."""
     return case.id not in group.exhibits or not is_described(case.config)
-
-
-def _predicted(one: Distinct, case: Case) -> bool:
-    """Whether a discrepancy with a deviation for its cause should show on a case: on its sums, at least."""
-    linear = replace(case.config, activation=None)
-    told = case if is_described(case.config) else replace(case, config=linear)
-    return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
 
 
 def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
-from depthwise_conformance.diagnosis.explaining import Sample, reproduces
+from depthwise_conformance.diagnosis.explaining import Sample, deviates, reproduces
+from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
 from depthwise_conformance.reports.record import Verdict
@@ -17,6 +19,7 @@ from depthwise_conformance.reports.record import Verdict
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
 ONLY_IF = "only if "  # before a condition that not only failing cases fulfil
 WHEREVER = "wherever it makes a difference"
+BOTH = 2  # results that take both of two deviations
 
 
 @dataclass
@@ -101,6 +104,24 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
     return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
 
 
+def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) -> bool:
+    """Whether another discrepancy tells why a case fails a check: its cause explains the array, or its rule holds."""
+    if is_deviation(other) and exhibit is not None:
+        return reproduces(other.cause, evidence(check, exhibit, True))
+    ruled = other.total and other.fulfilled is not None and other.fulfilled.atoms
+    return bool(ruled) and other.check == check and other.holds(case)
+
+
+def are_telling(others: Sequence[Distinct], check: str, case: Case, exhibit: Exhibit | None) -> bool:
+    """Whether one of these discrepancies tells why a case fails a check, or the causes of two of them do together."""
+    if any(is_told(one, check, case, exhibit) for one in others):
+        return True
+    causes = [one.cause for one in others if exhibit is not None and is_deviation(one)]
+    samples = [evidence(check, exhibit, True)] if exhibit is not None else []
+    pairs = (" + ".join(pair) for pair in itertools.combinations(causes, 2))
+    return any(reproduces(pair, sample) for pair in pairs for sample in samples)
+
+
 def ordinary(case: Case) -> Case:
     """The case with numbers that hide nothing."""
     return replace(case, data=Data("uniform", case.data.seed))
@@ -116,3 +137,36 @@ def is_of_another(distinct: Distinct, examined: Examined) -> bool:
     exhibit = examined.exhibit(distinct.check)
     samples = [evidence(distinct.check, exhibit, True)] if exhibit and distinct.beside else []
     return any(reproduces(name, sample) for sample in samples for name in distinct.beside)
+
+
+def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
+    """Whether there are results that neither of two deviations explains alone."""
+    alone = [any(reproduces(name, sample) for name in cause.split(" + ")) for sample in failing]
+    return alone.count(False) >= BOTH
+
+
+def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str]) -> list[str]:
+    """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
+    samples = {name: evidence(check, exhibit, True) for name, exhibit in group.exhibits.items()}
+    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in dtypes)]
+
+
+def predicted(one: Distinct, case: Case) -> bool:
+    """Whether a discrepancy with a deviation for its cause should show on a case: on its sums, at least."""
+    linear = replace(case.config, activation=None)
+    told = case if is_described(case.config) else replace(case, config=linear)
+    return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
+
+
+def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
+    """Takes from what is unexplained the cases that two discrepancies explain together that are told already.
+
+    These are two causes, or a cause and sums in half precision.
+    """
+    told = [other for other in found if is_deviation(other) and one.check in other.checks]
+    dtypes = {other.key.signature.partition(":")[0] for other in found if other.key.verdict is Verdict.IMPRECISE}
+    for first, second in itertools.combinations_with_replacement(told, 2):
+        cause = " + ".join(dict.fromkeys((first.cause, second.cause)))
+        both = reproduced(cause, one.check, one.group, dtypes)
+        first.join(one.check, one.group.only(both))
+        one.group = one.group.without(both)

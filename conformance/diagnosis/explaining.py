@@ -113,9 +113,9 @@ def explain(samples: Sequence[Sample], pairs: int = PAIRS) -> Explanation | None
     return Explanation(tuple(causes), tuple(partial), search.complete)
 
 
-def reproduces(name: str, sample: Sample) -> bool:
-    """Whether a deviation ("a", or "a + b") gives this wrong result."""
-    return _usable(sample) and _View(0, sample).evidence(_named(name)) >= 0
+def reproduces(name: str, sample: Sample, own_sums: bool = False) -> bool:
+    """Whether a deviation ("a", or "a + b") gives this wrong result, summed in the layer's half precision or not."""
+    return _usable(sample) and _View(0, sample, own_sums).evidence(_named(name)) >= 0
 
 
 def deviates(name: str, case: Case, part: str = "output") -> bool:
@@ -192,8 +192,8 @@ def _shows(sample: Sample) -> bool:
 class _View:
     """A sample, made ready."""
 
-    def __init__(self, position: int, sample: Sample) -> None:
-        self.position, self.sample = position, sample
+    def __init__(self, position: int, sample: Sample, own_sums: bool = False) -> None:
+        self.position, self.sample, self._own_sums = position, sample, own_sums
         self.observed = np.asarray(sample.observed, np.float64)
         self.dtype = format_name(sample.observed.dtype)
         self.work = sample.expected.value.size + sample.arrays.x.size + sample.arrays.cotangent.size
@@ -227,7 +227,7 @@ class _View:
         with np.errstate(all="ignore"):
             if (np.abs(rough - seen)[finite] > self.roughly).any():
                 return -1
-            found = predict(program, sample.arrays, sample.part, self.dtype)
+            found = predict(program, sample.arrays, sample.part, self.dtype, self._own_sums)
             assert found is not None
             open_to_all = np.isinf(found.bound)
             if seen.shape == expected.value.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,12 +64,15 @@ def estimate(program: Program, arrays: Arrays, part: str) -> Array | None:
     return None if found is None else found.value
 
 
-def predict(program: Program, arrays: Arrays, part: str, dtype: str) -> Bounded | None:
+def predict(program: Program, arrays: Arrays, part: str, dtype: str, own_sums: bool = False) -> Bounded | None:
     """One part of what the program computes, and how far an honest evaluation in `dtype` may be from it.
 
-    None where the program has no such part: no bias, or a cotangent that does not fit its output.
+    With `own_sums`, one whose sums are in the layer's own half precision, too. None where the program has no such part:
+    no bias, or a cotangent that does not fit its output.
     """
-    return _evaluate(program, arrays, part, _Arithmetic.of(dtype, program.config.dtype))
+    arithmetic = _Arithmetic.of(dtype, program.config.dtype)
+    arithmetic = replace(arithmetic, sums=arithmetic.store) if own_sums else arithmetic
+    return _evaluate(program, arrays, part, arithmetic)
 
 
 @np.errstate(all="ignore")

@@ -80,9 +80,13 @@ class Sights:
     def share(self, one: Distinct, check: str, group: Group, passed: Sequence[Case]) -> set[str]:
         """The cases of a group, by their ids, that fail since they fail by a discrepancy already told.
 
-        These are cases whose result of another check is wrong that this one's comes from, and those that its condition
-        tells, if no case passes this check that fulfils it.
+        These are cases whose result of another check is wrong that this one's comes from, those with special values
+        that are as imprecise as ordinary ones, and those that its condition tells, if no case passes this check that
+        fulfils it.
         """
+        if one.key.verdict is Verdict.IMPRECISE and (one.check, check) == (OUTPUT_CHECK, SPECIAL_CHECK):
+            alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
+            return {failure.case.id for failure in alike if failure.case.dtype == _dtype(one.key)}
         if one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ()):
             failed = {failure.case.id for failure in one.group.failures}
             both = [case for case in group.cases if case.id in failed]

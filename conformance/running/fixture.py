@@ -72,8 +72,9 @@ def _judge(target: Target, o: RunOptions) -> str:
     shrinker.hurried = options.fast
 
     found: list[Discrepancy] = []
-    for one in engine.distinct.get(target.name, []):
-        smallest, passing = shrinker.shrink(target, one), engine.tallies[target.name, one.check].passing
+    distinct = engine.distinct.get(target.name, [])
+    for one in distinct:
+        smallest, passing = shrinker.shrink(target, one, distinct), engine.tallies[target.name, one.check].passing
         taken = {known.id for known in found}
         found.append(make_discrepancy(target, one, passing, smallest, replay="", taken=taken))
     lost = [] if target.status == "judged" else [tell_lost(target, target.judged)]

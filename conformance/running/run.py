@@ -31,6 +31,7 @@ from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.given import read_given
 from depthwise_conformance.running.known import Known, Part
 from depthwise_conformance.running.knownfile import Entry, check_update, read_known
+from depthwise_conformance.running.reproducing import write_reproduction
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
@@ -296,7 +297,7 @@ class ConformanceRun:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
         one = part.distinct
         if id(one) not in self._told:
-            smallest = self._shrinker.shrink(target, one, part.owns)
+            smallest = self._shrinker.shrink(target, one, self.engine.distinct[target.name], part.owns)
             path = write_case(self.options.out / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
             replay = self._replay(path, target, one.check)
@@ -304,6 +305,7 @@ class ConformanceRun:
             told = make_discrepancy(target, one, passing, smallest, replay, taken)
             entry = self.known.entry_for(target, part, "" if self._shrinker.hurried else told.family)
             told = self._as_known(told, target, smallest.case, entry) if entry else told
+            write_reproduction(self.options.out, told, target, smallest.case, self.engine.examiner)
             self._told[id(one)] = told
             self.discrepancies.append(told)
         return self._told[id(one)]

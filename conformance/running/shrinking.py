@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from depthwise_conformance.casebook.case import Case, Data, LayerCase
 from depthwise_conformance.casebook.recipes import SPECIAL, recipe_of
 from depthwise_conformance.diagnosis.budget import Budget
-from depthwise_conformance.diagnosis.distinct import Distinct, fails_alike
+from depthwise_conformance.diagnosis.distinct import Distinct, are_telling, fails_alike, is_told
+from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Failure, extent
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.telling import needed, plainer
@@ -32,21 +33,23 @@ class Shrinker:
         self._left = options.search_budget
         self.hurried = False  # as found will do
 
-    def shrink(self, target: Target, distinct: Distinct, owns: Owns = lambda failure: True) -> Failure:
+    def shrink(
+        self, target: Target, distinct: Distinct, found: Sequence[Distinct], owns: Owns = lambda failure: True
+    ) -> Failure:
         """The smallest case found on which this target has this discrepancy; a condition it breaks is withdrawn.
 
-        It is one that the discrepancy `owns`: what else may fail alike is told by another.
+        It is one that the discrepancy `owns`, and that none of the others that were `found` tells.
         """
         smallest = distinct.group.smallest
         with confined(target):
-            smallest = self._shrink(target, distinct, owns)
+            smallest = self._shrink(target, distinct, _others(distinct, found), owns)
         if isinstance(smallest.case, Case) and not distinct.holds(smallest.case):
             distinct.withdraw_condition()
         if isinstance(smallest.case, LayerCase) and not distinct.condition:
             distinct.condition = needed(smallest.case, distinct.group.layers)
         return smallest
 
-    def _shrink(self, target: Target, distinct: Distinct, owns: Owns) -> Failure:
+    def _shrink(self, target: Target, distinct: Distinct, others: Sequence[Distinct], owns: Owns) -> Failure:
         best, first, check = distinct.group.smallest, distinct.group.drawn, distinct.check
         if self.hurried:
             return best
@@ -68,6 +71,8 @@ class Shrinker:
             judgement, same = examined.judgement(check), fails_alike(distinct, examined, strictly=True)
             if judgement is None or not same or not owns(Failure(case, judgement)):
                 return False
+            if are_telling(others, check, case, examined.exhibit(check)):
+                return False
             if extent(case) <= extent(best.case):
                 best = Failure(case, judgement)
             return True
@@ -83,6 +88,15 @@ class Shrinker:
         self._left -= given - budget.left
         target.cut_short |= budget.struck
         return best
+
+
+def _others(distinct: Distinct, found: Sequence[Distinct]) -> list[Distinct]:
+    """The other discrepancies that tell nothing of the case that is to be shrunk, and so should not of the smallest."""
+    check, case = distinct.check, distinct.group.smallest.case
+    if check not in PARTS or not isinstance(case, Case):
+        return []
+    exhibit = distinct.group.exhibits.get(case.id)
+    return [one for one in found if one is not distinct and not is_told(one, check, case, exhibit)]
 
 
 def _without_arrays(case: Case) -> Case:

@@ -1,0 +1,226 @@
+"""What a user types to call each built-in target: lines of Python for NumPy and that software alone.
+
+The lines find NumPy arrays of float64, `x`, `kernel`, `bias` (where there is one) and `cotangent`, laid out as an
+adapter gets them. Nothing is imported here, and nothing of this package is imported there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.adapters.translate import explicit_pads, spatial_sizes
+from depthwise_conformance.reference.config import LayerConfig
+
+Shape = tuple[int, ...]
+HALF = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Lines that leave a layer's output in `y`, and others that leave its gradients in `found`, none where it has none.
+
+    `found` maps "input", "kernel" and "bias" to tensors. `infers` is an expression of the shape inferred for `given`, a
+    shape in which None is unknown; `to_numpy` makes an array of the tensor `{}`, and `versions` names and versions.
+    """
+
+    imports: tuple[str, ...]
+    output: tuple[str, ...]
+    to_numpy: str
+    versions: str
+    gradients: tuple[str, ...] = ()
+    infers: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def source(target: str, config: LayerConfig, input_shape: Shape) -> Source:
+    """The lines for a target by its name without the device, such as "keras-torch" or "jax:x64".
+
+    Raises Unsupported for a target or a layer of which no lines are known.
+    """
+    name, _, mode = target.partition(":")
+    if name not in SOURCES or mode not in ("", "x64"):
+        raise Unsupported(f"no lines are known that call {target}")
+    return SOURCES[name](config, input_shape, mode)
+
+
+def keras_call(arguments: Mapping[str, Any], positional: Sequence[Any] = ()) -> str:
+    """`keras.layers.DepthwiseConv2D(...)`, with arguments that are already written as Python."""
+    words = [*positional, *(f"{name}={value}" for name, value in arguments.items())]
+    return f"keras.layers.DepthwiseConv2D({', '.join(map(str, words))})"
+
+
+def keras_imports(backend: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The imports, and what they find in the environment."""
+    return ("import keras", "import numpy as np", *_import_of(backend)), {"KERAS_BACKEND": backend}
+
+
+def keras_versions(backend: str) -> str:
+    """Keras's version and the backend's."""
+    module = {"tensorflow": "tf"}.get(backend, backend)
+    return f'"keras", keras.__version__, "{backend}", {module}.__version__'
+
+
+def _import_of(backend: str) -> tuple[str, ...]:
+    return ("import tensorflow as tf",) if backend == "tensorflow" else (f"import {backend}",)
+
+
+def _keras(config: LayerConfig, backend: str, mode: str) -> Source:
+    arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in config.to_json().items()}
+    arguments = {"data_format": config.data_format, "dtype": config.dtype, **arguments}
+    arguments.pop("strided_dilation", None)
+    imports, environment = keras_imports(backend)
+    wide = "float64" if config.dtype == "float64" else "float32"
+    made = (
+        f"layer = {keras_call({name: repr(value) for name, value in arguments.items()})}",
+        "layer.build(x.shape)",
+        f"layer.set_weights([{', '.join(_weights(config))}])",
+        f'x = keras.ops.convert_to_tensor(x, "{config.dtype}")',
+    )
+    return Source(
+        imports=imports,
+        environment={**environment, **({"JAX_ENABLE_X64": "1"} if mode else {})},
+        output=(*made, "y = layer(x)"),
+        gradients=(
+            *made,
+            f'cotangent = keras.ops.convert_to_tensor(cotangent, "{config.dtype}")',
+            *KERAS_GRADIENTS[backend],
+            _named(config),
+        ),
+        infers="layer(keras.Input(batch_shape=given, dtype=layer.dtype)).shape",
+        to_numpy=f'keras.ops.convert_to_numpy(keras.ops.cast({{}}, "{wide}"))',
+        versions=keras_versions(backend),
+    )
+
+
+KERAS_GRADIENTS = {
+    "tensorflow": (
+        "with tf.GradientTape() as tape:",
+        "    tape.watch(x)",
+        "    y = layer(x)",
+        "found = tape.gradient(y, [x, *(w.value for w in layer.trainable_variables)], cotangent)",
+    ),
+    "torch": (
+        "leaves = [x.requires_grad_(), *(w.value for w in layer.trainable_variables)]",
+        "found = torch.autograd.grad(layer(x), leaves, cotangent)",
+    ),
+    "jax": (
+        "weights = [w.value for w in layer.trainable_variables]",
+        "_, pull = jax.vjp(lambda x, *w: layer.stateless_call(w, [], x)[0], x, *weights)",
+        "found = pull(cotangent)",
+    ),
+}
+
+
+def _tensorflow(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+    layout = "NHWC" if config.channels_last else "NCHW"
+    strides = (1, *config.strides, 1) if config.channels_last else (1, 1, *config.strides)
+    window = f'{strides}, "{config.padding.upper()}", "{layout}", {config.dilation_rate}'
+    lines = [f"y = tf.nn.depthwise_conv2d(x, kernel, {window})"]
+    lines += [f'y = tf.nn.bias_add(y, bias, "{layout}")'] if config.use_bias else []
+    lines += _activated(config, lambda name: f"tf.nn.{name}(y)")
+    wide = "float64" if config.dtype == "float64" else "float32"
+    arrays = ("x", *_weights(config))
+    made = [f'{name} = tf.constant({name}, "{config.dtype}")' for name in arrays]
+    return Source(
+        imports=("import numpy as np", "import tensorflow as tf"),
+        output=(*made, *lines),
+        gradients=(
+            *made,
+            "with tf.GradientTape() as tape:",
+            f"    tape.watch([{', '.join(arrays)}])",
+            *(f"    {line}" for line in lines),
+            f'found = tape.gradient(y, [{", ".join(arrays)}], tf.constant(cotangent, "{config.dtype}"))',
+            _named(config),
+        ),
+        to_numpy=f'tf.cast({{}}, "{wide}").numpy()',
+        versions='"tensorflow", tf.__version__',
+    )
+
+
+def _torch(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+    (top, bottom), (left, right) = explicit_pads(config, *spatial_sizes(config, input_shape))
+    even = (top, left) == (bottom, right)  # conv2d pads both sides alike
+    kernel = "kernel.permute(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2])"
+    bias = "bias" if config.use_bias else "None"
+    window = f"{config.strides}, {(top, left) if even else (0, 0)}, {config.dilation_rate}, kernel.shape[2]"
+    arrays = ("x", *_weights(config))
+    made = [f"{name} = torch.tensor({name}, dtype=torch.{config.dtype})" for name in arrays]
+    lines = [f"y = {'x.permute(0, 3, 1, 2)' if config.channels_last else 'x'}"]
+    lines += [] if even else [f"y = torch.nn.functional.pad(y, ({left}, {right}, {top}, {bottom}))"]
+    lines += [f"weight = {kernel}.contiguous()"]
+    lines += [f"y = torch.nn.functional.conv2d(y.contiguous(), weight, {bias}, {window})"]
+    lines += ["y = y.permute(0, 2, 3, 1)"] if config.channels_last else []
+    lines += _activated(config, lambda name: f"torch.nn.functional.{name}(y{', dim=-1' if name == 'softmax' else ''})")
+    return Source(
+        imports=("import numpy as np", "import torch"),
+        output=(*made, *lines),
+        gradients=(
+            *(f"{line[:-1]}, requires_grad=True)" for line in made),
+            *lines,
+            f"cotangent = torch.tensor(cotangent, dtype=torch.{config.dtype})",
+            f"found = torch.autograd.grad(y, [{', '.join(arrays)}], cotangent)",
+            _named(config),
+        ),
+        to_numpy="{}.detach().double().numpy()",
+        versions='"torch", torch.__version__',
+    )
+
+
+def _jax(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+    layout = "NHWC" if config.channels_last else "NCHW"
+    window = f'{config.strides}, "{config.padding.upper()}", rhs_dilation={config.dilation_rate}'
+    dimensions = f'dimension_numbers=("{layout}", "HWIO", "{layout}"), feature_group_count=kernel.shape[2]'
+    lines = ["weight = kernel.reshape(*kernel.shape[:2], 1, -1)"]
+    lines += [f"y = jax.lax.conv_general_dilated(x, weight, {window}, {dimensions})"]
+    if config.use_bias:
+        lines.append("y = y + bias" if config.channels_last else "y = y + bias.reshape(-1, 1, 1)")
+    lines += _activated(config, lambda name: f"jax.nn.{name}(y{', approximate=False' if name == 'gelu' else ''})")
+    arrays = ", ".join(("x", *_weights(config)))
+    made = (
+        f"def layer({arrays}):",
+        *(f"    {line}" for line in (*lines, "return y")),
+        f'arrays = [jax.numpy.asarray(a, "{config.dtype}") for a in ({arrays})]',
+    )
+    return Source(
+        imports=("import jax", "import numpy as np"),
+        environment={"JAX_ENABLE_X64": "1"} if mode else {},
+        output=(*made, "y = layer(*arrays)"),
+        gradients=(
+            *made,
+            "y, pull = jax.vjp(layer, *arrays)",
+            "found = pull(jax.numpy.asarray(cotangent, y.dtype))",
+            _named(config),
+        ),
+        to_numpy='np.asarray({}, "float64")',
+        versions='"jax", jax.__version__',
+    )
+
+
+def _activated(config: LayerConfig, call: Callable[[str], str]) -> list[str]:
+    if config.activation in (None, "linear"):
+        return []
+    if config.activation not in ("relu", "relu6", "tanh", "sigmoid", "softplus", "gelu", "softmax"):
+        raise Unsupported(f"no line is known for activation {config.activation!r}")
+    return [f"y = {call(config.activation)}"]
+
+
+def _weights(config: LayerConfig) -> tuple[str, ...]:
+    return ("kernel", "bias") if config.use_bias else ("kernel",)
+
+
+def _named(config: LayerConfig) -> str:
+    names = ", ".join(f'"{name}"' for name in ("input", *_weights(config)))
+    return f"found = dict(zip([{names}], found))"
+
+
+SOURCES: Mapping[str, Callable[[LayerConfig, Shape, str], Source]] = {
+    "keras-tensorflow": lambda config, input_shape, mode: _keras(config, "tensorflow", mode),
+    "keras-torch": lambda config, input_shape, mode: _keras(config, "torch", mode),
+    "keras-jax": lambda config, input_shape, mode: _keras(config, "jax", mode),
+    "tensorflow": _tensorflow,
+    "torch": _torch,
+    "jax": _jax,
+}

@@ -1,0 +1,73 @@
+"""For every discrepancy a script that stands alone, and the text of a report for whoever maintains the software."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.casebook.case import AnyCase, Case
+from depthwise_conformance.judging.tally import Examined
+from depthwise_conformance.reports.files import place_text
+from depthwise_conformance.reports.record import Discrepancy
+from depthwise_conformance.reports.words import title, visible
+from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.scripting import Asked, write_script
+from depthwise_conformance.running.targets import Target, asking_for
+from depthwise_conformance.running.telling import tell_case
+from depthwise_conformance.workers.worker import WorkerBrokenError
+
+FORMULA = "A 4D tensor representing activation(depthwise_conv2d(inputs, kernel) + bias)."
+SHAPE = "A 4D tensor with shape: (batch_size, new_height, new_width, channels * depth_multiplier)."
+# What the documentation says, by check; for other checks of layers, its entry for the argument.
+SENTENCES = {"shape": SHAPE, "shape_inference": SHAPE, "errors": "Arguments, and Raises: what each argument accepts."}
+OF_LAYERS = "The constructor's signature, and its entry for each argument."
+
+
+def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: AnyCase, examiner: Examiner) -> None:
+    """Writes `repro/ID.py`, where a script is known, and `repro/ID.md` into the run's folder."""
+    script, reason = "", ""
+    try:
+        script = write_script(Asked(told, _builtin(target), case, _ask(target, case, told.check, examiner)))
+    except Unsupported as error:
+        reason = str(error)
+    place = folder / "repro"
+    place.mkdir(exist_ok=True)
+    if script:
+        place_text(place / f"{told.id}.py", script)
+    place_text(place / f"{told.id}.md", tell_issue(told, case, script, reason))
+
+
+def tell_issue(told: Discrepancy, case: AnyCase, script: str, reason: str) -> str:
+    """The report in Markdown; `reason` says why there is no script, where there is none."""
+    says = "; ".join(part for part in (told.cause, told.condition) if part and part != "all")
+    sentence = SENTENCES.get(told.check, FORMULA if isinstance(case, Case) else OF_LAYERS)
+    found = _fenced("text", "\n".join(told.detail.splitlines()[1:]) or told.signature)
+    shown = [_fenced("python", script), "It exits with 1 where it shows the fault, and with 0 where not."]
+    parts = [
+        f"# DepthwiseConv2D: {title(told.check, told.verdict)}{f' ({says})' if says else ''}",
+        f"**Versions:** {told.versions or 'not told'}, on {told.device}.",
+        f"**Documented:** {sentence}",
+        f"**What happens:** {tell_case(case)}. So fail {told.failing} of {told.failing + told.passing} cases judged.",
+        found,
+        *(shown if script else [f"No script stands alone: {reason}. With this suite: `{told.replay}`"]),
+    ]
+    return visible("\n\n".join(parts)) + "\n"
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def _ask(target: Target, case: AnyCase, check: str, examiner: Examiner) -> Examined | None:
+    if not isinstance(case, Case) or target.status != "judged":
+        return None
+    try:
+        return examiner.examine(target, case, check)
+    except WorkerBrokenError as error:
+        target.status, target.message = "broken", str(error)
+        return None
+
+
+def _builtin(target: Target) -> str:
+    option, name, *_ = asking_for(target)
+    return name.partition("@")[0] if option == "--target" else ""

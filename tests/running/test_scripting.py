@@ -1,0 +1,131 @@
+"""Scripts that stand alone: they exit with 0 on software that is right, and with 1 on software that is not."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from command_line import FLIPPED, call, run
+
+from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.casebook.case import Case, Data, LayerCase, Refusal, canonical
+from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.tally import Examined
+from depthwise_conformance.judging.values import expect
+from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.running.scripting import Asked, write_script
+
+SOFTWARE = ["keras-tensorflow", "keras-torch", "keras-jax", "tensorflow", "torch", "jax"]
+LAYER = LayerConfig((2, 3), padding="same", depth_multiplier=2, activation="gelu")
+CASE = Case(LAYER, (2, 4, 5, 2), Data("integers", 3))
+FIRST = Case(replace(LAYER, data_format="channels_first", activation="relu", padding="valid"), (1, 2, 4, 5))
+BARE = Case(LayerConfig((2, 2), strides=2, use_bias=False), (1, 5, 4, 1))
+# Runs scripts one after the other in one process, so that the software is imported once, and prints how each ends
+DRIVER = """
+import sys
+for text in sys.stdin.read().split("# next\\n"):
+    try:
+        exec(text, {"__name__": "__main__"})
+    except SystemExit as end:
+        print("ends with", end.code)
+"""
+
+
+def told(check, verdict=Verdict.WRONG_VALUE, target="torch", device="cpu"):
+    texts = dict.fromkeys(("id", "versions", "cause", "condition", "place", "replay", "known", "also", "signature"), "")
+    numbers = {"failing": 1, "passing": 0, "worst_error": 2.0}
+    rest = {"dtype": "float32", "smallest_case": "", "detail": ""}
+    return Discrepancy(target=target, device=device, check=check, verdict=verdict, **texts, **numbers, **rest)
+
+
+def asked(target, check, case, verdict=Verdict.WRONG_VALUE):
+    """As if every element had been wrong."""
+    expectation = expect(case)
+    arrays = {part: np.asarray(expectation.part(part).value + 7.0) for part in ("output", PARTS.get(check, "output"))}
+    return Asked(told(check, verdict, target), target, case, Examined(expectation, [], arrays))
+
+
+def endings(scripts):
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER], input="# next\n".join(scripts), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return [int(line.rpartition(" ")[2]) for line in done.stdout.splitlines() if line.startswith("ends with")]
+
+
+@pytest.mark.parametrize("target", SOFTWARE)
+def test_a_script_tells_right_software_from_wrong(target):
+    first = [] if target == "tensorflow" else [FIRST]  # which it has no kernel for
+    values = [
+        (check, case) for check in ("output", "gradient_input", "gradient_kernel") for case in (CASE, *first, BARE)
+    ]
+    right = [write_script(asked(target, check, case)) for check, case in [*values, ("gradient_bias", CASE)]]
+    right.append(write_script(asked(target, "output", BARE, Verdict.WRONG_SHAPE)))
+    right.append(write_script(asked(target, "dtype", BARE, Verdict.WRONG_DTYPE)))
+    right.append(write_script(asked(target, "output", BARE, Verdict.REFUSED)))
+    wrong = [text.replace("expected = [", "expected = [1 + ", 1) for text in right if "expected = [" in text]
+    wrong += [text.replace("expected = (", "expected = (3, ", 1) for text in right if "expected = (" in text]
+    assert len(wrong) == len(right) - 2
+    assert endings([*right, *wrong]) == [0] * len(right) + [1] * len(wrong)
+    for text in right:
+        assert text.count("\n") <= 40
+        assert "depthwise_conformance" not in text
+
+
+def test_scripts_of_keras_layers():
+    """Today's Keras gives no error for strides with dilation, and refuses no layer that is plain."""
+    target = "keras-tensorflow"
+    strided = canonical({"kernel_size": 2, "strides": 2, "dilation_rate": 2})
+    plain = canonical({"kernel_size": 2})
+    refusals = [
+        Refusal(strided, (1, 8, 8, 2), "ValueError", "strides > 1 with dilation_rate > 1"),
+        Refusal(canonical({"kernel_size": -1}), (1, 8, 8, 2), "", "a window of no size"),
+    ]
+    texts = [write_script(Asked(told("errors", Verdict.ERROR_MISSING, target), target, case)) for case in refusals]
+    layer = LayerCase("initializers", plain, (1, 4, 4, 2), ("build", "weights"))
+    texts.append(write_script(Asked(told("initializers", Verdict.REFUSED, target), target, layer)))
+    texts.append(write_script(asked(target, "shape_inference", BARE, Verdict.WRONG_SHAPE)))
+    assert endings(texts) == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: replace(one, name="onnx"), "no lines are known that call onnx"),
+        (lambda one: replace(one, told=told("output", device="cuda:0")), "scripts are for the CPU"),
+        (lambda one: replace(one, told=told("purity")), "no script is known that shows purity"),
+        (lambda one: replace(one, examined=replace(one.examined, arrays={})), "it comes and goes"),
+        (lambda one: replace(one, examined=None), "could not be asked"),
+        (lambda one: asked("torch", "output", replace(BARE, input_shape=(1, 40, 40, 1))), "1604 numbers"),
+    ],
+)
+def test_why_there_is_no_script(change, said):
+    with pytest.raises(Unsupported, match=said):
+        write_script(change(asked("torch", "output", BARE)))
+
+
+def test_a_run_writes_a_script_and_a_report_for_each_discrepancy(tmp_path):
+    words = (
+        "--target",
+        "torch",
+        "--adapter",
+        FLIPPED,
+        "--check",
+        "special_values",
+        "--check",
+        "output",
+        "--examples",
+        5,
+    )
+    assert run(tmp_path, *words, "--out", "out").returncode == 1
+    reports = sorted((tmp_path / "out" / "repro").glob("*.md"))
+    scripts = sorted((tmp_path / "out" / "repro").glob("*.py"))
+    texts = [path.read_text("utf-8") for path in reports]
+    (foreign,) = (text for text in texts if "kernel flipped" in text)
+    assert "No script stands alone: no lines are known" in foreign
+    assert "depthwise-conformance replay" in foreign
+    for script in scripts:
+        assert call(tmp_path, sys.executable, script).returncode == 1
+        assert script.read_text("utf-8") in script.with_suffix(".md").read_text("utf-8")
