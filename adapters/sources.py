@@ -6,11 +6,12 @@ adapter gets them. Nothing is imported here, and nothing of this package is impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.adapters.onnx_runtime import ELEMENT_TYPES, IR_VERSION, OPERATORS, OPSET
 from depthwise_conformance.adapters.translate import explicit_pads, spatial_sizes
 from depthwise_conformance.reference.config import LayerConfig
 
@@ -199,6 +200,52 @@ def _jax(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
     )
 
 
+def _onnxruntime(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+    """A model of one Conv node, as `onnx_runtime` makes it."""
+    if config.dtype not in ELEMENT_TYPES or config.activation == "relu6":
+        raise Unsupported(f"no lines are known for {config.dtype} and {config.activation}")
+    element = f"onnx.TensorProto.{ELEMENT_TYPES[config.dtype]}"
+    bias = ', "b": bias' if config.use_bias else ""
+    return Source(
+        imports=("import numpy as np", "import onnx", "import onnxruntime", "from onnx import helper, numpy_helper"),
+        output=(
+            f'x = x.astype("{config.dtype}")',
+            "nodes = []",
+            *_onnx_nodes(config, input_shape),
+            f'weights = {{"w": kernel.transpose(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2]){bias}}}',
+            f'weights = [numpy_helper.from_array(a.astype("{config.dtype}"), name) for name, a in weights.items()]',
+            f'x_ = helper.make_tensor_value_info("x", {element}, x.shape)',
+            f'y_ = helper.make_tensor_value_info("y", {element}, None)',
+            'graph = helper.make_graph(nodes, "depthwise", [x_], [y_], weights)',
+            f'opset = helper.make_opsetid("", {OPSET})',
+            f"model = helper.make_model(graph, opset_imports=[opset], ir_version={IR_VERSION})",
+            'session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])',
+            'y = session.run(None, {"x": x})[0]',
+        ),
+        to_numpy='{}.astype("float64")',
+        versions='"onnxruntime", onnxruntime.__version__, "onnx", onnx.__version__',
+    )
+
+
+def _onnx_nodes(config: LayerConfig, input_shape: Shape) -> Iterator[str]:
+    (top, bottom), (left, right) = explicit_pads(config, *spatial_sizes(config, input_shape))
+    channels = input_shape[-1 if config.channels_last else 1]
+    window = f"kernel_shape={config.kernel_size}, strides={config.strides}, dilations={config.dilation_rate}"
+    steps = [("Conv", f"group={channels}, pads={(top, left, bottom, right)}, {window}")]
+    if config.channels_last:
+        steps = [("Transpose", "perm=(0, 3, 1, 2)"), *steps, ("Transpose", "perm=(0, 2, 3, 1)")]
+    if config.activation not in (None, "linear"):
+        if config.activation not in OPERATORS:
+            raise Unsupported(f"no line is known for activation {config.activation!r}")
+        steps.append((OPERATORS[config.activation], ""))
+    names = ["x", *(f"t{number}" for number in range(1, len(steps))), "y"]
+    for number, (operator, attributes) in enumerate(steps):
+        weights = (["w", "b"] if config.use_bias else ["w"]) if operator == "Conv" else []
+        inputs = [names[number], *weights]
+        more = f", {attributes}" if attributes else ""
+        yield f'nodes.append(helper.make_node("{operator}", {inputs}, ["{names[number + 1]}"]{more}))'
+
+
 def _activated(config: LayerConfig, call: Callable[[str], str]) -> list[str]:
     if config.activation in (None, "linear"):
         return []
@@ -223,4 +270,5 @@ SOURCES: Mapping[str, Callable[[LayerConfig, Shape, str], Source]] = {
     "tensorflow": _tensorflow,
     "torch": _torch,
     "jax": _jax,
+    "onnxruntime": _onnxruntime,
 }

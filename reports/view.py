@@ -36,6 +36,7 @@ class Entry:
     meaning: words.Meaning
     case: CaseText | None
     script: str
+    report: str
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ def _entry(folder: Path, number: int, one: Discrepancy) -> Entry:
         meaning=words.MEANINGS[one.verdict],
         case=read_case(folder, one.smallest_case),
         script=f"repro/{one.id}.py" if file_of(folder, "repro", one.id, ".py") else "",
+        report=f"repro/{one.id}.md" if file_of(folder, "repro", one.id, ".md") else "",
     )
 
 

@@ -1,61 +1,74 @@
-"""A part of a discrepancy: of its own failing cases, and of those by which other checks show it."""
+"""Cases that have two faults at once, what tells them, and causes that explain by chance."""
 
-from __future__ import annotations
+from dataclasses import replace
 
-from asked import case
+import pytest
 
-from depthwise_conformance.diagnosis.distinct import Distinct
-from depthwise_conformance.judging.tally import KEPT, Failure, Group, Key
-from depthwise_conformance.judging.values import Judgement
+from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.diagnosis.conditions import Atom, Condition
+from depthwise_conformance.diagnosis.distinct import Distinct, are_telling, evidence, give_to_both, takes_both
+from depthwise_conformance.diagnosis.explaining import _prediction, _program
+from depthwise_conformance.judging.tally import Exhibit, Failure, Group, Key
+from depthwise_conformance.judging.values import Judgement, expect
+from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
 
-NARROW, WIDE, HALF = case(), case(strides=2), case(dtype="float16")
+ONE, OTHER = "kernel flipped", "bias missing"
+BOTH = f"{ONE} + {OTHER}"
+CASES = [Case(LayerConfig((2, 3), activation="relu"), (2, 4, 5, 3), Data("integers", seed)) for seed in range(3)]
+HALVES = [replace(case, config=replace(case.config, dtype="float16")) for case in CASES]
+KEY = Key(Verdict.WRONG_VALUE, "")
 
 
-def group(*cases, verdict=Verdict.WRONG_VALUE):
-    made = Group()
-    for one in cases:
-        made.add(Failure(one, Judgement(verdict, error=2.0)), None)
-    return made
+def exhibit(case, cause, off=0.0):
+    """The array that comes of a cause, `off` by so much of its own size."""
+    expectation = expect(case)
+    found = _prediction(_program(cause, case), expectation.arrays, "output", case.dtype)
+    assert found is not None
+    return Exhibit(expectation, (found.value * (1.0 + off)).astype(case.dtype))
 
 
-def distinct() -> Distinct:
-    one = Distinct("output", Key(Verdict.WRONG_VALUE, ""), group(NARROW, WIDE), "kernel flipped", "always", "all")
-    one.join("gradient_bias", group(WIDE, HALF))
-    return one
+def discrepancy(cause, *exhibits, key=KEY):
+    group = Group()
+    for one in exhibits:
+        group.add(Failure(one.expectation.case, Judgement(key.verdict)), one)
+    return Distinct("output", key, group, cause)
 
 
-def test_a_part_has_the_chosen_failures_of_every_check():
-    whole = distinct()
-    part = whole.part(lambda check, failure: failure.case in (WIDE, NARROW))
-    assert part is not None
-    assert (part.check, part.cause, part.condition) == ("output", "kernel flipped", "always")
-    assert part.group.cases == [NARROW, WIDE]
-    assert {check: shown.cases for check, shown in part.shown_by.items()} == {"gradient_bias": [WIDE]}
-    assert [shown.failing for shown in whole.shown_by.values()] == [2]  # which stays as it was
+def test_cases_with_two_faults_belong_to_what_is_told():
+    first, second = discrepancy(ONE, exhibit(CASES[0], ONE)), discrepancy(OTHER, exhibit(CASES[0], OTHER))
+    left = discrepancy("", exhibit(CASES[1], BOTH), exhibit(CASES[2], "activation missing"))
+    give_to_both(left, [first, second])
+    assert left.group.cases == [CASES[2]]
+    assert first.group.cases == [CASES[0], CASES[1]]
 
 
-def test_a_part_that_other_checks_alone_show_is_told_by_one_of_them_without_a_cause():
-    part = distinct().part(lambda check, failure: failure.case == HALF)
-    assert part is not None
-    assert (part.check, part.key, part.cause, part.condition) == ("gradient_bias", Key(Verdict.WRONG_VALUE, ""), "", "")
-    assert (part.group.cases, part.shown_by) == ([HALF], {})
+@pytest.mark.parametrize(("told", "left"), [("float16", []), ("bfloat16", HALVES[1:2])])
+def test_a_cause_with_sums_that_are_told_to_be_narrow(told, left):
+    off = exhibit(HALVES[1], ONE, off=2.0**-9)  # more than sums in float32 may be off, less than those in float16
+    first = discrepancy(ONE, exhibit(HALVES[0], ONE))
+    narrow = discrepancy("", key=Key(Verdict.IMPRECISE, f"{told}: {told} accumulation"))
+    one = discrepancy("", off)
+    give_to_both(one, [first, narrow])
+    assert one.group.cases == left
 
 
-def test_a_part_of_another_verdict_is_told_by_it():
-    whole = distinct()
-    whole.group.extend(group(HALF, verdict=Verdict.IMPRECISE))
-    part = whole.part(lambda check, failure: failure.judgement.verdict is Verdict.IMPRECISE)
-    assert part is not None and part.key.verdict is Verdict.IMPRECISE
+def test_two_causes_are_believed_where_neither_would_do():
+    mixed = [evidence("output", exhibit(case, BOTH), True) for case in CASES]
+    alone = [evidence("output", exhibit(case, ONE), True) for case in CASES]
+    assert takes_both(BOTH, mixed)
+    assert not takes_both(BOTH, [*alone, *mixed[:1]])
 
 
-def test_of_nothing_there_is_no_part():
-    assert distinct().part(lambda check, failure: False) is None
-
-
-def test_failures_that_were_counted_only_go_with_all_that_were_kept():
-    whole = distinct()
-    whole.group.failing = KEPT + 5
-    everything, some = (whole.part(lambda check, failure, n=n: failure.case != n) for n in (HALF, WIDE))
-    assert everything is not None and some is not None
-    assert (everything.group.failing, some.group.failing) == (KEPT + 5, 1)
+def test_what_tells_of_a_case():
+    told = [discrepancy(ONE), discrepancy(OTHER)]
+    for cause in (ONE, OTHER, BOTH):
+        assert are_telling(told, "output", CASES[0], exhibit(CASES[0], cause))
+    assert not are_telling(told, "output", CASES[0], exhibit(CASES[0], "activation missing"))
+    assert not are_telling(told[:1], "output", CASES[0], exhibit(CASES[0], BOTH))
+    assert not are_telling(told, "output", CASES[0], None)
+    ruled = replace(discrepancy(""), fulfilled=Condition((Atom("activation", "==", "relu"),)), total=True)
+    assert are_telling([ruled], "output", CASES[0], None)
+    assert not are_telling([ruled], "gradient_input", CASES[0], None)
+    linear = replace(CASES[0], config=replace(CASES[0].config, activation=None))
+    assert not are_telling([ruled], "output", linear, None)
