@@ -35,7 +35,7 @@ DIAGNOSED = ("output", "shape", "gradient_input", "gradient_kernel", "gradient_b
 JUDGED = [fault for fault in FAULTS if fault.check in DIAGNOSED and fault not in LETHAL]
 # What it computes is not always the same deviation; on some cases, one is all that it computes.
 AT_TIMES: dict[str, tuple[str, ...]] = {
-    "SamePaddingHalfKernelTimesDilation": ("same padding of half the kernel",),
+    "SamePaddingHalfKernelTimesDilation": ("same padding of half",),
     "SamePaddingNegative": ("same padding below zero", "one position late"),
     "DilationIgnoredForTwoTaps": ("dilation",),
     "PlanCachedWithoutDilation": ("dilation",),

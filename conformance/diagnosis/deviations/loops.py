@@ -47,6 +47,23 @@ def _before_last(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
     return windows < (_end(s, taps) - 1) // s.stride
 
 
+def _first(s: Side, taps: Index) -> Index:
+    """The first window in which a tap lies inside the input, as far as zeros come before it."""
+    return -((taps * s.dilation - s.before) // s.stride)
+
+
+def _but_last(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
+    return windows < np.minimum((_end(s, taps) - 1) // s.stride, s.output - 1)
+
+
+def _but_first(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
+    return windows > np.maximum(_first(s, taps), 0)
+
+
+def _but_first_behind_zeros(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
+    return (_first(s, taps) <= 0) | (windows > _first(s, taps))
+
+
 def _rounded_down(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
     return windows < _end(s, taps) // s.stride
 
@@ -63,6 +80,10 @@ def _late(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
 def _undilated(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
     at = windows * s.stride + taps - s.before
     return (at >= 0) & (at < s.size)
+
+
+def _within_size(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
+    return (taps < s.size) & (windows >= 0)
 
 
 def _whole(s: Side, windows: Index, taps: Index) -> NDArray[np.bool_]:
@@ -119,6 +140,13 @@ LOST: tuple[tuple[str, str, Kept], ...] = (
         "Where the input ends before a tap's windows do, the last one inside is left out.",
         _before_last,
     ),
+    ("last window inside lost", "The last window in which a tap lies inside the input is left out.", _but_last),
+    ("first window inside lost", "The first window in which a tap lies inside the input is left out.", _but_first),
+    (
+        "first window behind zeros lost",
+        "Where zeros come before a tap, the first window in which it lies inside the input is left out.",
+        _but_first_behind_zeros,
+    ),
     (
         "windows of a tap rounded down",
         "A tap's last window is left out where the stride does not divide what remains of the input.",
@@ -139,6 +167,7 @@ LOST: tuple[tuple[str, str, Kept], ...] = (
         "Windows are left out that a tap would read outside the input without dilation.",
         _undilated,
     ),
+    ("taps beyond the size lost", "No more taps are read than the input has positions.", _within_size),
     ("windows over the border lost", "Windows that reach beyond the input are left out.", _whole),
     (
         "positions beyond the strides lost",

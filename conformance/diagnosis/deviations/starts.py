@@ -57,6 +57,36 @@ STARTS: tuple[tuple[str, str, SideChange], ...] = (
         "zeros are counted for an extent of kernel * dilation.",
         half_of(lambda s, o: _zeros(s) + s.dilation - 1),
     ),
+    (
+        "for kernel * dilation with the odd zero before",
+        "zeros are counted for an extent of kernel * dilation, the extra one of an odd number before.",
+        before(lambda s, o: max(_zeros(s) + s.dilation, 0) // 2),
+    ),
+    (
+        "for kernel * dilation without the remainder",
+        "(kernel * dilation - stride) // 2 zeros come before.",
+        half_of(lambda s, o: s.kernel * s.dilation - s.stride),
+    ),
+    (
+        "for kernel * dilation without the remainder with the odd zero before",
+        "(kernel * dilation - stride + 1) // 2 zeros come before.",
+        half_of(lambda s, o: s.kernel * s.dilation - s.stride + 1),
+    ),
+    (
+        "without the remainder with the odd zero before",
+        "zeros are counted as if the stride divided the size, the extra one of an odd number before.",
+        half_of(lambda s, o: effective_extent(s.kernel, s.dilation) - s.stride + 1),
+    ),
+    (
+        "of half of kernel * dilation",
+        "kernel * dilation // 2 zeros come before.",
+        before(lambda s, o: s.kernel * s.dilation // 2),
+    ),
+    (
+        "of half of kernel * dilation less one",
+        "(kernel * dilation - 1) // 2 zeros come before.",
+        before(lambda s, o: (s.kernel * s.dilation - 1) // 2),
+    ),
     ("for one window less", "zeros are counted for one window less.", half_of(lambda s, o: _zeros(s, windows=-1))),
     ("for one window more", "zeros are counted for one window more.", half_of(lambda s, o: _zeros(s, windows=1))),
     (

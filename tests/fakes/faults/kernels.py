@@ -202,6 +202,15 @@ class KernelLargerThanInputLosesTaps(TapsLeftOut):
         return p <= rows.size
 
 
+class TapsBeyondTheSizeLost(TapsLeftOut):
+    """padding="same" with a kernel larger than the input: no more taps are read than the input has rows and columns."""
+
+    cause = "taps beyond the size lost"
+
+    def keeps(self, rows: Axis, columns: Axis, p: int, q: int) -> bool:
+        return p < rows.size and q < columns.size
+
+
 class StridedFiveByFiveLosesCentre(TapsLeftOut):
     """5x5 kernels with a stride along the height: the centre is left out."""
 

@@ -60,6 +60,26 @@ class BoundedInputGradient(Bounded):
         return inside.reshape(*images.shape, config.depth_multiplier).sum(axis=4, dtype=d.dtype)
 
 
+class KernelGradientMissesLastColumnInside(BoundedKernelGradient):
+    """The kernel's gradient leaves out the last window of every column of taps that lies inside the input."""
+
+    cause = "last window inside lost along the width (kernel gradient)"
+
+    def seen(self, axis: Axis, tap: int) -> tuple[int, int]:
+        first, last = super().seen(axis, tap)
+        return first, last - 1 if axis.index == 1 else last
+
+
+class KernelGradientMissesFirstBehindZeros(BoundedKernelGradient):
+    """The kernel's gradient leaves out a tap's first window inside the input, where it is not the first of all."""
+
+    cause = "first window behind zeros lost (kernel gradient)"
+
+    def seen(self, axis: Axis, tap: int) -> tuple[int, int]:
+        first, last = super().seen(axis, tap)
+        return first + (first > 0), last
+
+
 class KernelGradientRoundsWindowsDown(BoundedKernelGradient):
     """The kernel's gradient: the windows of a tap are counted as if the stride divided what is left of the input."""
 
@@ -118,6 +138,16 @@ class InputGradientMissesLastWindowOfTap(BoundedInputGradient):
     def seen(self, axis: Axis, tap: int) -> tuple[int, int]:
         first, last = super().seen(axis, tap)
         return first, min(last, (axis.size - 1 + axis.before - tap * axis.dilation) // axis.stride)
+
+
+class InputGradientMissesFirstWindows(BoundedInputGradient):
+    """The input's gradient leaves out the first window of every tap that lies inside the input."""
+
+    cause = "first window inside lost (input gradient)"
+
+    def seen(self, axis: Axis, tap: int) -> tuple[int, int]:
+        first, last = super().seen(axis, tap)
+        return first + 1, last
 
 
 class InputGradientBeginsLate(BoundedInputGradient):

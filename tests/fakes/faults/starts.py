@@ -18,6 +18,17 @@ class SamePaddingForKernelTimesDilation(Fault):
         return max((-(-size // stride) - 1) * stride + kernel * dilation - size, 0)
 
 
+class SamePaddingForKernelTimesDilationRoundedUp(Fault):
+    """padding="same": (kernel * dilation - stride + 1) // 2 zeros come before."""
+
+    cause = "same padding for kernel * dilation without the remainder with the odd zero before"
+
+    def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
+        axis = super().axis(config, index, size)
+        zeros = max(axis.kernel * axis.dilation - axis.stride + 1, 0) // 2
+        return axis._replace(before=zeros) if config.padding == "same" else axis
+
+
 class SamePaddingForSizeOverStride(Fault):
     """padding="same": counts the zeros for size // stride windows, of which there may be one more."""
 
