@@ -13,6 +13,14 @@ from depthwise_conformance.reference.config import LayerConfig
 
 AnyArray = NDArray[Any]
 Shape = tuple[int | None, ...]
+LAYOUTS: Mapping[str, str] = {  # of arrays in memory, besides the contiguous one: names, and what is meant
+    "transposed": "a view of memory in another order of axes: images in that of the other data format, the kernel in "
+    "that of (channels, depth_multiplier, kernel_height, kernel_width)",
+    "sliced": "a part of larger arrays, which hold NaN around it",
+    "every_second": "every second element along each axis of larger arrays, which hold NaN between",
+    "reversed": "a view that turns every axis round: its strides are negative",
+    "new_axes": "axes of size 1 have a stride of 0, as numpy.newaxis gives it",
+}
 
 
 class Unsupported(Exception):
@@ -124,11 +132,15 @@ class Adapter(ABC):
     `c * depth_multiplier + m` belongs to input channel `c`. Arrays come in and go out in `config.dtype` (bfloat16 by
     `ml_dtypes`), on the host. Raise `Unsupported(reason)` for what the target does not claim; any other exception on a
     valid case is judged as a refusal.
+
+    Arrays are contiguous, but for the check `memory`: it asks for those of `LAYOUTS` that `layouts` names, which is to
+    name what reaches the software as it came. Where it is copied first (into C order, into a file), name none.
     """
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]] = ()
     claims: ClassVar[str] = ""  # what it supports, in the claims language: cases are drawn inside it
+    layouts: ClassVar[tuple[str, ...]] = ()  # of `LAYOUTS`: how arrays may lie in memory that it passes on as they are
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         self.device = device

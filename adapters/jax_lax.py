@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.translate import activate, activations, device_index, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
 
@@ -23,6 +23,7 @@ class JaxLax(Adapter):
     """
 
     name: ClassVar[str] = "jax"
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
     modes: ClassVar[tuple[str, ...]] = ("x64", "jit")
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:

@@ -9,7 +9,15 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from depthwise_conformance.adapters import jax_lax, tensorflow_nn
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
+from depthwise_conformance.adapters.base import (
+    LAYOUTS,
+    Adapter,
+    AnyArray,
+    Description,
+    Gradients,
+    LayerHandle,
+    Unsupported,
+)
 from depthwise_conformance.adapters.keras_handle import KerasLayer, functions, to_numpy
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference.config import LayerConfig
@@ -20,6 +28,7 @@ class KerasAdapter(Adapter):
 
     backend: ClassVar[str]
     distributions: ClassVar[tuple[str, ...]]
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Unsupported
 from depthwise_conformance.adapters.translate import (
     declining,
     device_index,
@@ -42,6 +42,7 @@ class OnnxRuntime(Adapter):
     """
 
     name: ClassVar[str] = "onnxruntime"
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)

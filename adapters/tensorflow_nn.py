@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.translate import activate, activations, device_index, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
 
@@ -25,6 +25,7 @@ class TensorFlowNN(Adapter):
     """`tf.nn.depthwise_conv2d` and `tf.nn.bias_add`, eagerly."""
 
     name: ClassVar[str] = "tensorflow"
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)

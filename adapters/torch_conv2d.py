@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.translate import activate, explicit_pads, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
 
@@ -19,13 +19,15 @@ from depthwise_conformance.reference.config import LayerConfig
 class TorchConv2d(Adapter):
     """`torch.nn.functional.conv2d(groups=channels)`; "same" becomes explicit pads, since torch has none with strides.
 
-    The mode `channels_last` keeps input and weight in that memory format; the default is contiguous. The mode `tf32`
-    allows TF32 products on CUDA, and declares them (they are torch's default there, which the default mode leaves as it
-    is, undeclared). Raises ValueError for that mode on another device.
+    The mode `channels_last` keeps input and weight in that memory format; the default is contiguous. Arrays that are
+    not contiguous go to the convolution as they lie. The mode `tf32` allows TF32 products on CUDA, and declares them
+    (they are torch's default there, which the default mode leaves as it is, undeclared). Raises ValueError for that
+    mode on another device.
     """
 
     name: ClassVar[str] = "torch"
     modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32")
+    layouts: ClassVar[tuple[str, ...]] = tuple(name for name in LAYOUTS if name != "reversed")  # which torch refuses
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
@@ -85,6 +87,7 @@ class TorchConv2d(Adapter):
 
     def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
         torch = self._torch
+        as_they_lie = not (x.is_contiguous() and kernel.is_contiguous())
         if config.channels_last:
             x = x.permute(0, 3, 1, 2)
         channels, multiplier = kernel.shape[2:]
@@ -93,15 +96,9 @@ class TorchConv2d(Adapter):
         padding = (top, left)
         if (top, left) != (bottom, right):  # conv2d pads both sides alike
             x, padding = torch.nn.functional.pad(x, (left, right, top, bottom)), (0, 0)
-        y = torch.nn.functional.conv2d(
-            x.contiguous(memory_format=self._memory_format),
-            weight.contiguous(memory_format=self._memory_format),
-            bias,
-            config.strides,
-            padding,
-            config.dilation_rate,
-            channels,
-        )
+        if not as_they_lie:
+            x, weight = (one.contiguous(memory_format=self._memory_format) for one in (x, weight))
+        y = torch.nn.functional.conv2d(x, weight, bias, config.strides, padding, config.dilation_rate, channels)
         return activate(config, self._activations, y.permute(0, 2, 3, 1) if config.channels_last else y)
 
     def _to_tensors(self, *arrays: AnyArray | None) -> list[Any]:

@@ -150,9 +150,9 @@ def drawn(together: int, count: int, seed: int) -> list[tuple[str, ...]]:
     """So many combinations of faults that fit into one kernel, and neither kill nor starve their process."""
     sys.path.insert(0, str(FAKES))
     from combined import together as join
-    from faults import FAMILIES, FAULTS, arguments, death, threads
+    from faults import FAMILIES, FAULTS, arguments, death, memory, threads
 
-    left_out = {family.__name__ for family in FAMILIES if family in (arguments, death, threads)}
+    left_out = {family.__name__ for family in FAMILIES if family in (arguments, death, memory, threads)}
     fit = [fault for fault in FAULTS if fault.__module__ not in left_out]
     choose, found = random.Random(seed), dict[tuple[str, ...], None]()
     while len(found) < count:

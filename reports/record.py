@@ -44,6 +44,7 @@ CHECKS = (
     "shape_inference",
     "determinism",
     "purity",
+    "memory",
     "errors",
     "defaults",
     "arguments",

@@ -112,6 +112,10 @@ CHECKS = {
     "shape_inference": ("inferred output shape", "The shape foretold without computing is the shape computed."),
     "determinism": ("output", "The same call on the same arrays gives the same bits."),
     "purity": ("output", "The arguments are left untouched, and a second call gives the same."),
+    "memory": (
+        "output or gradient of arrays that are not contiguous",
+        "Arrays with the same numbers, laid out otherwise in memory, give the same.",
+    ),
     "errors": (
         "call",
         "Arguments that the documentation refuses are refused, with the documented error; nonsense raises something.",

@@ -26,7 +26,7 @@ from depthwise_conformance.reports.record import Verdict
 WITHOUT_RESULT = (Verdict.REFUSED, Verdict.BAD_RETURN, Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
-    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity"),
+    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity", "memory"),
     "shape": (METAMORPHIC_CHECK,),
     **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
 }

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from depthwise_conformance.casebook.case import Case, Data, canonical, partly_unknown
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.recipes import SPECIAL, Arrays, make_arrays, recipe_of
+from depthwise_conformance.judging.memory import LAID_OUT, MEMORY_CHECK, judge_memory, layouts_of
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.repeating import ALTERED, BRIEF, STALE, Step, expected, judge_purity, judge_repeated
 from depthwise_conformance.judging.values import (
@@ -29,7 +30,7 @@ from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import AnyArray, Message
 
-FORWARD_CHECKS = ("output", "shape", "dtype", "metamorphic", "determinism", "purity")
+FORWARD_CHECKS = ("output", "shape", "dtype", "metamorphic", "determinism", "purity", "memory")
 OUTPUT_CHECK, SPECIAL_CHECK, PURITY_CHECK = "output", "special_values", "purity"
 GRADIENT_CHECKS = ("gradient_input", "gradient_kernel", "gradient_bias")
 PARTS = {"output": "output", "shape": "output", **{check: check.removeprefix("gradient_") for check in GRADIENT_CHECKS}}
@@ -55,9 +56,14 @@ def plan(
 ) -> tuple[Step, ...]:
     """The calls for a case, all inside the claim. `thorough` asks for what one case in `SAMPLE` is asked otherwise.
 
-    `crossed`, or else `thorough`, has shapes inferred for every choice of unknown sizes.
+    `crossed`, or else `thorough`, has shapes inferred for every choice of unknown sizes, and is one of those whose
+    arrays are laid out otherwise in memory.
     """
-    return (*_steps(expectation, checks, thorough, claim), *_inferences(expectation.case, checks, crossed or thorough))
+    return (
+        *_steps(expectation, checks, thorough, claim),
+        *_inferences(expectation.case, checks, crossed or thorough),
+        *_laid_out(expectation, checks, thorough, crossed),
+    )
 
 
 def is_related(case: Case) -> bool:
@@ -127,6 +133,8 @@ def _askers(role: str) -> tuple[str, ...]:
         return (METAMORPHIC_CHECK,)
     if role.startswith(INFERENCE):
         return (INFERENCE_CHECK,)
+    if role.startswith(LAID_OUT):
+        return (MEMORY_CHECK,)
     return {"forward": (*FORWARD_CHECKS, SPECIAL_CHECK), "gradients": GRADIENT_CHECKS}.get(role) or ASKERS[role]
 
 
@@ -214,6 +222,19 @@ def _inferences(case: Case, checks: Collection[str], crossed: bool) -> Iterator[
         yield Step(f"{INFERENCE}{shapes.index(given)}", request)
 
 
+def _laid_out(expectation: Expectation, checks: Collection[str], thorough: bool, crossed: bool) -> Iterator[Step]:
+    """The calls with arrays that lie otherwise in memory."""
+    case = expectation.case
+    sampled = thorough or crossed or _one_in(SAMPLE, case)
+    if MEMORY_CHECK not in checks or not sampled or not case.input_shape[0] or recipe_of(case.data) == SPECIAL:
+        return
+    for layout in layouts_of(case, every=thorough):
+        for of in ("forward", "gradients") if _of_gradients(expectation, checks) else ("forward",):
+            call = _call(of, expectation, case.config.to_json())
+            header = {**call.header, "operation": "laid_out", "of": of, "layout": layout}
+            yield Step(f"{LAID_OUT}{layout} {of}", Message(header, call.arrays), expectation)
+
+
 def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
     """The case with other values in one argument after another: what a stale copy of an argument would miss."""
     case, old = expectation.case, expectation.arrays
@@ -262,6 +283,8 @@ def _forward_checks(
         yield "determinism", judge_repeated(answers)
     if "purity" in checks:
         yield "purity", judge_purity(case, answers)
+    if judgement := judge_memory(answers):
+        yield MEMORY_CHECK, judgement
 
 
 def _judge_special(expectation: Expectation, forward: Outcome) -> Judgement:

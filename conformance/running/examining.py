@@ -27,6 +27,7 @@ NEEDS = {
     **dict.fromkeys((*judge.GRADIENT_CHECKS, "shape_inference", "metamorphic"), ("output",)),
     "determinism": judge.GRADIENT_CHECKS,
     "purity": ("determinism", *judge.GRADIENT_CHECKS),
+    "memory": judge.GRADIENT_CHECKS,
 }
 NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
 NOT_CLAIMED = "outside what the target claims"

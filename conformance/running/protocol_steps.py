@@ -14,6 +14,7 @@ from depthwise_conformance.casebook.covering import catalogue
 from depthwise_conformance.casebook.fixed import fixed_cases
 from depthwise_conformance.casebook.recipes import SPECIAL, numpy_dtype
 from depthwise_conformance.judging.checks import GRADIENT_CHECKS, forward_request, plan
+from depthwise_conformance.judging.memory import LAID_OUT, MEMORY_CHECK
 from depthwise_conformance.reference import FORMATS, output_shape
 from depthwise_conformance.running.conversing import (
     CannotStart,
@@ -223,6 +224,21 @@ def _layer(conversation: Conversation) -> None:
         raise Wrong(f"`{outcome.kind}`: {outcome.message}", "`value` with `facts`, one for each step, or `unsupported`")
 
 
+def _laid_out(conversation: Conversation) -> None:
+    case = case_of(conversation.described)
+    expectation = expectation_of(conversation.described, case)
+    for step in plan(expectation, (MEMORY_CHECK,), thorough=True):
+        if not step.role.startswith(LAID_OUT):
+            continue
+        (outcome,) = conversation.ask(step.request)
+        if not _declined(outcome):
+            try:
+                judge(outcome, expectation, accepted="what the same numbers give in C order, or `unsupported`")
+            except Wrong as wrong:
+                told = f"arrays that are {step.request.header['layout']}: {wrong}"
+                raise Wrong(told, wrong.accepted, wrong.came) from None
+
+
 def _unclaimed(conversation: Conversation) -> None:
     described = conversation.described
     other = next((case for case in catalogue(2) if not described.asked.covers(case) and case.input_shape[0]), None)
@@ -292,6 +308,7 @@ STEPS: dict[str, Step] = {
     "gradients": _gradients,
     "output_shape": _shape,
     "layer": _layer,
+    "laid_out": _laid_out,
     "what it does not claim": _unclaimed,
     "an unknown operation": _unknown,
     "stop": functools.partial(_end, True),

@@ -81,11 +81,12 @@ def read_outcome(request: Message, answer: Message) -> Outcome:
 
 def _expected_parts(request: Message) -> set[str]:
     """The names of the arrays, or of the header's entries, that the value of a request consists of."""
-    if request.header["operation"] == "forward":
+    operation = request.header.get("of", request.header["operation"])
+    if operation == "forward":
         return {"output"}
-    if request.header["operation"] == "gradients":
+    if operation == "gradients":
         return {"input", "kernel", *(["bias"] if "bias" in request.arrays else [])}
-    return {"facts" if request.header["operation"] == "layer" else "shape"}
+    return {"facts" if operation == "layer" else "shape"}
 
 
 def _impurities(header: Mapping[str, Any]) -> tuple[str, ...]:

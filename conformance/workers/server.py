@@ -21,11 +21,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, Description, Gradients, Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.loading import load_adapter
 from depthwise_conformance.casebook.case import STEPS
 from depthwise_conformance.casebook.recipes import format_name
 from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.workers.layouts import laid_out
 from depthwise_conformance.workers.protocol import (
     DTYPES,
     PREFIX,
@@ -62,6 +63,7 @@ class Server:
             "gradients": self._gradients,
             "output_shape": self._output_shape,
             "layer": self._use_layer,
+            "laid_out": self._laid_out,
         }
 
     def answer(self, message: Message) -> Message:
@@ -130,6 +132,16 @@ class Server:
         except TypeError:
             raise BadReturnError(f"output_shape returned {shape!r}, not sizes or None") from None
         return {"outcome": "value", "shape": sizes}, {}
+
+    def _laid_out(self, message: Message) -> Result:
+        """A pass on arrays that lie otherwise in memory. What it does to them is not watched."""
+        layout, of = message.header["layout"], message.header["of"]
+        if layout not in self._adapter.layouts:
+            named = ", ".join(self._adapter.layouts) or "none"
+            raise Unsupported(f"arrays that are not contiguous: the adapter passes on {named} (its `layouts`)")
+        arrays = laid_out(message.arrays, layout, self._config(message).channels_last)
+        operation = {"forward": self._forward, "gradients": self._gradients}[of]
+        return operation(Message(message.header, arrays))
 
     def _use_layer(self, message: Message) -> Result:
         if unknown := set(message.header["steps"]) - set(STEPS):
@@ -251,6 +263,8 @@ def hello(adapter: Adapter) -> Mapping[str, Any]:
     description: Any = adapter.describe()
     if not isinstance(description, Description):
         raise BadReturnError(f"describe returned {_kind(description)}, not Description")
+    if unknown := sorted(set(_texts("layouts", adapter.layouts)) - set(LAYOUTS)):
+        raise BadReturnError(f"layouts {unknown}: accepted are {', '.join(LAYOUTS)}")
     return {
         "type": "started",
         "protocol": VERSION,

@@ -72,6 +72,8 @@ class Speaker(Honest):
         if FAULT == "zeros-before" and config.padding == "same":
             axes = (1, 2) if config.channels_last else (2, 3)
             return np.flip(super().forward(config, np.flip(x, axes), kernel[::-1, ::-1], bias), axes)
+        if FAULT == "memory-order":
+            x = x.ravel(order="K").reshape(x.shape)
         y = super().forward(config, x, kernel, bias)
         channels, multiplier = kernel.shape[2:]
         if FAULT == "channel-order" and config.channels_last:

@@ -12,7 +12,7 @@ from depthwise_conformance.running import cli
 from depthwise_conformance.workers.process import Process
 
 SPEAKER = Path(__file__).parents[1] / "fakes" / "speaker.py"
-STEPS = 22  # of a worker that claims two dtypes and both formats
+STEPS = 23  # of a worker that claims two dtypes and both formats
 PATIENCE = "240"  # seconds
 ENDING = 5.0  # seconds that one which does not end is given to end
 await_end = Process.await_end
@@ -107,6 +107,7 @@ def test_what_is_wrong_at_the_start_ends_the_steps(capsys, fault, step, said):
         ("out-of-order", "several requests under way, with ids", "an answer whose `id` is not that of the request"),
         ("raises-gradients", "gradients", "`error`: KeyError"),
         ("wrong-shape", "output_shape", "or `unsupported`"),
+        ("memory-order", "laid_out", "arrays that are transposed: wrong_value in `output`"),
         ("raises-unclaimed", "what it does not claim", "ValueError: too hard"),
         ("no-reason", "what it does not claim", "`unsupported` without a `message`"),
         ("dies-of-the-unknown", "an unknown operation", "exit status 3"),

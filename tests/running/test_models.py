@@ -191,7 +191,7 @@ def test_nothing_but_what_was_given_is_judged(judged):
     assert set(frame["recipe"]) == {"own arrays"}
     assert not frame.duplicated(["target", "check", "case"]).any()
     checks = {"output", "shape", "dtype", "gradient_input", "gradient_kernel", "gradient_bias", "metamorphic"}
-    assert set(frame["check"]) == checks | {"shape_inference", "determinism", "purity"}
+    assert set(frame["check"]) == checks | {"shape_inference", "determinism", "purity", "memory"}
     assert (frame["check"] == "purity").sum() == 10  # of every case, not of a sample
     (about,) = read_runs(folder)
     assert about["complete"] is True

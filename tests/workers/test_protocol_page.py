@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from depthwise_conformance.adapters.base import LAYOUTS
 from depthwise_conformance.casebook.covering import catalogue
 from depthwise_conformance.reference import Evaluation, LayerConfig, expected_arithmetic, split_shape
 from depthwise_conformance.reference.activations import OVER_LAST_AXIS
@@ -87,6 +88,7 @@ def test_the_page_names_every_argument_that_comes():
         assert f"`{name}`" in text
     for name in ("use_bias", "dtype", "strided_dilation", "claims", "traceback", "printed"):
         assert f"`{name}`" in text
+    assert all(f"| `{name}` | " in text for name in LAYOUTS)
     assert WINDOW == 24, "two dozen requests may be under way"
     assert all(f"`{name}`" in text for name in OVER_LAST_AXIS)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import layers
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, Description, Gradients, LayerHandle
+from depthwise_conformance.adapters.base import LAYOUTS, Adapter, Description, Gradients, LayerHandle
 from depthwise_conformance.reference import LayerConfig
 from honest.activations import ROWS, Array, activation, back_through_rows, slope
 
@@ -51,6 +51,7 @@ class Honest(Adapter):
     """Does what the documentation says."""
 
     name: ClassVar[str] = "honest"
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
     slack: ClassVar[int] = 0  # zeros behind the padded input, for faults that read too far
     layer_class: ClassVar[Callable[..., LayerHandle]] = layers.HonestLayer
 
