@@ -19,6 +19,7 @@ from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.adapters.sources import Source, keras_call, keras_imports, keras_versions, source
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, partly_unknown
 from depthwise_conformance.judging.checks import GRADIENT_CHECKS, INFERENCE_CHECK, OUTPUT_CHECK, PARTS, SPECIAL_CHECK
+from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.tally import Examined
 from depthwise_conformance.judging.values import Expectation, in_units, special_errors
 from depthwise_conformance.layers.telling import written
@@ -61,6 +62,8 @@ def _operation(asked: Asked, case: Case) -> str:
     expectation = asked.examined.expectation if asked.examined else None
     if expectation is None:
         raise Unsupported("its smallest case could not be asked once more")
+    if told.check == MEMORY_CHECK:
+        raise Unsupported("no script is known whose arrays are not contiguous")
     arrays = _arrays(expectation, told.check in GRADIENT_CHECKS)
     calls = lines.gradients if told.check in GRADIENT_CHECKS else lines.output
     if told.verdict in (Verdict.REFUSED, Verdict.CRASHED):

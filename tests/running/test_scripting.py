@@ -96,6 +96,7 @@ def test_scripts_of_keras_layers():
         (lambda one: replace(one, name="onnx"), "no lines are known that call onnx"),
         (lambda one: replace(one, told=told("output", device="cuda:0")), "scripts are for the CPU"),
         (lambda one: replace(one, told=told("purity")), "no script is known that shows purity"),
+        (lambda one: replace(one, told=told("memory", Verdict.REFUSED)), "whose arrays are not contiguous"),
         (lambda one: replace(one, examined=replace(one.examined, arrays={})), "it comes and goes"),
         (lambda one: replace(one, examined=None), "could not be asked"),
         (lambda one: asked("torch", "output", replace(BARE, input_shape=(1, 40, 40, 1))), "1604 numbers"),
