@@ -379,7 +379,7 @@ def _place(check: str, group: Group) -> str:
     observations = []
     for exhibit in group.exhibits.values() if check in PARTS else ():
         expected = exhibit.expectation.part(PARTS[check])
-        if exhibit.observed.shape == expected.value.shape:
+        if exhibit.observed.shape == expected.value.shape and not np.iscomplexobj(exhibit.observed):
             wrong = in_units(exhibit.observed.astype(np.float64), expected) > 1.0
             observations.append(Observation(exhibit.expectation.case.config, PARTS[check], wrong))
     return place(observations)

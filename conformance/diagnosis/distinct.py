@@ -99,7 +99,8 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         exhibit = examined.exhibit(distinct.check)
         explained = exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
         return True if explained else None  # it may fail for two reasons at once
-    if not strictly and {judgement.verdict, distinct.key.verdict} <= set(VALUES):
+    verdicts = {judgement.verdict, distinct.key.verdict}
+    if not strictly and verdicts <= set(VALUES) and (len(verdicts) == 1 or Verdict.WRONG_DTYPE not in verdicts):
         return True
     return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
 

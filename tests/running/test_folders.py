@@ -158,7 +158,16 @@ def test_several_processes_are_one_run_and_complete_when_it_is(tmp_path, process
     ]
     assert set(read_results(tmp_path / "out")["target"]) == {"honest@cpu", "kernel-flipped@cpu"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("results.parquet", "results.csv", "discrepancies.csv", "run.json", "junit.xml", "report.html", "cases")
+        *(
+            "results.parquet",
+            "results.csv",
+            "discrepancies.csv",
+            "run.json",
+            "junit.xml",
+            "report.html",
+            "cases",
+            "repro",
+        )
     }
 
 
