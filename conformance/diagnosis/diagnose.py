@@ -43,7 +43,7 @@ from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
-from depthwise_conformance.judging.checks import PARTS, PURITY_CHECK, SPECIAL_CHECK
+from depthwise_conformance.judging.checks import INFERENCE_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
 from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition, refused_arguments
@@ -57,6 +57,7 @@ AGREED = 6  # further cases that fail, on which causes that are one in other wor
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 OVERLAPPING = 1.0  # the same, where other faults are suspected in the same cases
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
+SURE = 60  # passing cases that are asked once more for every choice of unknown sizes
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 
 
@@ -80,10 +81,19 @@ class Diagnosis:
         for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
             if check == PURITY_CHECK and any(one.check == check for one in found):
                 continue  # comes first: what is remembered makes other results wrong
-            groups = sorted(tallies[check].groups.items(), key=lambda pair: -pair[1].failing)
+            tally = self._surely_passed(tallies[check]) if check == INFERENCE_CHECK else tallies[check]
+            groups = sorted(tally.groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
-                self._distinguish(check, key, group.without(told), tallies[check], found)
+                self._distinguish(check, key, group.without(told), tally, found)
         return found
+
+    def _surely_passed(self, tally: Tally) -> Tally:
+        """The tally with those cases that pass whichever sizes are unknown: most were asked for one choice of them."""
+        passed = []
+        for case in tally.passed[:SURE]:
+            judgement = None if self._late() else self._examine(case, INFERENCE_CHECK).judgement(INFERENCE_CHECK)
+            passed += [case] if judgement and judgement.verdict is Verdict.PASS else []
+        return replace(tally, passed=passed)
 
     def _distinguish(self, check: str, key: Key, group: Group, tally: Tally, found: list[Distinct]) -> None:
         """Adds to `found` what a group comes down to, unless it is there."""
