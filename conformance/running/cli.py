@@ -18,6 +18,7 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "targets": "list the targets",
     "replay": "judge cases again",
     "report": "write a report again, or merge several",
+    "compare": "what changed from one run folder to another",
     "new": "write an adapter or a worker to begin with",
     "check-worker": "hold a program to the worker protocol, step by step",
 }

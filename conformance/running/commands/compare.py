@@ -1,0 +1,62 @@
+"""`compare`: what changed from one run folder to another. Exit status 1 where something regressed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from depthwise_conformance.reports.changes import OPEN, REGRESSED, Change, compare_folders
+from depthwise_conformance.reports.sheets import write_sheet
+from depthwise_conformance.reports.words import counted, visible
+from depthwise_conformance.running.replaying import settle
+from depthwise_conformance.running.status import FAILED
+
+HEADINGS = ("", "target", "check", "what", "old", "new", "cases", "example")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The two folders, and how the changes are told."""
+    parser.add_argument("old", type=Path, metavar="OLD", help="the earlier run folder")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the later one")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changes to this file, too")
+    told = "do not replay OLD's smallest cases that NEW was not asked, even where NEW's releases are installed"
+    parser.add_argument("--no-replay", action="store_true", help=told)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the changes."""
+    changes = compare_folders(options.old, options.new)
+    if not options.no_replay and any(one.kind == OPEN for one in changes):
+        changes = settle(changes, options.old, options.new)
+    if options.csv is not None:
+        write_sheet(options.csv, Change, changes)
+    regressed = sum(one.kind == REGRESSED for one in changes)
+    if options.markdown:
+        print(_markdown(changes))
+    elif changes:
+        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(_table(changes))
+    print(f"{counted(len(changes), 'change')}, {regressed} of them for the worse.")
+    return FAILED if regressed else 0
+
+
+def _cells(one: Change) -> tuple[str, ...]:
+    texts = (one.kind, one.target, one.check, one.what, one.old, one.new, str(one.cases), one.example)
+    return tuple(visible(text) for text in texts)
+
+
+def _table(changes: Sequence[Change]) -> Table:
+    table = Table(*HEADINGS, box=None, pad_edge=False)
+    for one in changes:
+        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(one)))
+    return table
+
+
+def _markdown(changes: Sequence[Change]) -> str:
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *map(_cells, changes)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)

@@ -1,0 +1,46 @@
+"""`compare` as it is typed: what it prints, its exit status, and what it replays."""
+
+from command_line import COMMAND, FLIPPED, HONEST, call, run
+
+from depthwise_conformance.reports.changes import Change
+from depthwise_conformance.reports.sheets import read_sheet
+
+
+def compare(folder, *words):
+    return call(folder, *COMMAND, "compare", *words)
+
+
+def test_two_runs(tmp_path, bad):
+    """The same target, asked for less: its discrepancy is not gone, and cannot be asked for by name."""
+    old, _ = bad
+    assert run(tmp_path, "--adapter", FLIPPED, "--examples", 20, "--check", "shape", "--out", "new").returncode == 0
+    done = compare(tmp_path, old, "new", "--markdown", "--csv", "changes.csv")
+    assert done.returncode == 0, done.stderr
+    assert "0 of them for the worse" in done.stdout
+    kinds = {one.kind: one for one in read_sheet(tmp_path / "changes.csv", Change)}
+    assert set(kinds) == {"no longer judged", "not asked"}
+    assert "cannot be asked for by name" in kinds["not asked"].new
+    assert "| not asked |" in done.stdout
+
+
+def test_one_that_regressed(tmp_path, bad):
+    """A folder is compared with itself, as if an earlier run had passed."""
+    old, _ = bad
+    assert compare(tmp_path, old, old).stdout == "0 changes, 0 of them for the worse.\n"
+    honest = run(tmp_path, "--adapter", HONEST, "--examples", 20, "--check", "output", "--out", "honest")
+    assert honest.returncode == 0
+    done = compare(tmp_path, "honest", old)
+    assert done.returncode == 2  # other targets
+    assert "no target in common" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_smallest_cases_are_replayed_where_the_target_is_installed(tmp_path):
+    """torch's departures of one check, of which the new run asked for another."""
+    words = ("--target", "torch", "--known", "/dev/null", "--examples", 30)
+    assert run(tmp_path, *words, "--check", "gradient_input", "--out", "old").returncode == 1
+    run(tmp_path, *words, "--check", "shape", "--out", "new")
+    done = compare(tmp_path, "old", "new")
+    assert done.returncode == 0
+    assert "not asked" not in done.stdout  # it is still there
+    assert "not asked" in compare(tmp_path, "old", "new", "--no-replay").stdout
