@@ -19,6 +19,7 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "replay": "judge cases again",
     "report": "write a report again, or merge several",
     "compare": "what changed from one run folder to another",
+    "history": "verdicts and accuracy over many run folders",
     "new": "write an adapter or a worker to begin with",
     "check-worker": "hold a program to the worker protocol, step by step",
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from depthwise_conformance.reports.changes import OPEN, REGRESSED, Change, compare_folders
@@ -53,7 +54,7 @@ def _cells(one: Change) -> tuple[str, ...]:
 def _table(changes: Sequence[Change]) -> Table:
     table = Table(*HEADINGS, box=None, pad_edge=False)
     for one in changes:
-        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(one)))
+        table.add_row(*(escape(cell) for cell in _cells(one)))
     return table
 
 
