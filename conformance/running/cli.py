@@ -20,6 +20,7 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "report": "write a report again, or merge several",
     "compare": "what changed from one run folder to another",
     "history": "verdicts and accuracy over many run folders",
+    "verify": "check that the files of run folders agree",
     "new": "write an adapter or a worker to begin with",
     "check-worker": "hold a program to the worker protocol, step by step",
 }
