@@ -181,7 +181,7 @@ def readme_command(heading: str) -> str:
 
 @pytest.mark.parametrize(
     ("heading", "job"),
-    [("Run it", ".venv/bin/depthwise-conformance run"), ("Test it", ".venv/bin/pytest -n 2 --dist worksteal")],
+    [("Run it", ".venv/bin/depthwise-conformance run"), ("Test it", ".venv/bin/pytest -n 2 --dist loadfile")],
 )
 def test_readme_commands(heading, job):
     line = readme_command(heading)

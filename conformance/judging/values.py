@@ -286,7 +286,7 @@ def _is_flushed(
         bounded = expected(of)
         wrong = special_errors(values, bounded, nan_too) > 1.0
         if results:
-            wrong &= (values != 0.0) | (np.abs(bounded.value) - bounded.bound >= smallest)
+            wrong &= (values != 0.0) | ~(np.abs(bounded.value) - bounded.bound < smallest)  # NaN is not small
         if not wrong.any():
             return True
     return False

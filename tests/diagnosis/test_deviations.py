@@ -185,6 +185,7 @@ def sample_of(case: Case, observed: np.ndarray[Any, Any], part: str = "output", 
 
 def test_names_are_unique() -> None:
     assert [name for name, count in collections.Counter(d.name for d in DEVIATIONS).items() if count > 1] == []
+    assert [name for name in BY_NAME if " + " in name] == []  # which joins the names of two
 
 
 def test_every_deviation_changes_a_case() -> None:

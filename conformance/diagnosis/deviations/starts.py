@@ -95,8 +95,8 @@ STARTS: tuple[tuple[str, str, SideChange], ...] = (
         half_of(lambda s, o: _zeros(s, windows=s.size // s.stride - s.output)),
     ),
     (
-        "for size // stride + 1 windows",
-        "zeros are counted for size // stride + 1 windows.",
+        "for one window more than size // stride",
+        "zeros are counted for one window more than size // stride.",
         half_of(lambda s, o: _zeros(s, windows=s.size // s.stride + 1 - s.output)),
     ),
     ("for the stride less one", "zeros are counted for a stride less one.", half_of(lambda s, o: _zeros(s, stride=-1))),
