@@ -115,6 +115,8 @@ def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) ->
 
 def are_telling(others: Sequence[Distinct], check: str, case: Case, exhibit: Exhibit | None) -> bool:
     """Whether one of these discrepancies tells why a case fails a check, or the causes of two of them do together."""
+    if check not in PARTS:  # special values, of which no deviation is computed
+        return False
     if any(is_told(one, check, case, exhibit) for one in others):
         return True
     causes = [one.cause for one in others if exhibit is not None and is_deviation(one)]

@@ -67,6 +67,7 @@ def test_what_tells_of_a_case():
     assert not are_telling(told, "output", CASES[0], exhibit(CASES[0], "activation missing"))
     assert not are_telling(told[:1], "output", CASES[0], exhibit(CASES[0], BOTH))
     assert not are_telling(told, "output", CASES[0], None)
+    assert not are_telling(told, "special_values", CASES[0], exhibit(CASES[0], ONE))
     ruled = replace(discrepancy(""), fulfilled=Condition((Atom("activation", "==", "relu"),)), total=True)
     assert are_telling([ruled], "output", CASES[0], None)
     assert not are_telling([ruled], "gradient_input", CASES[0], None)
