@@ -107,7 +107,7 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
 
 def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) -> bool:
     """Whether another discrepancy tells why a case fails a check: its cause explains the array, or its rule holds."""
-    if is_deviation(other) and exhibit is not None:
+    if is_deviation(other) and exhibit is not None and check in PARTS:
         return reproduces(other.cause, evidence(check, exhibit, True))
     ruled = other.total and other.fulfilled is not None and other.fulfilled.atoms
     return bool(ruled) and other.check == check and other.holds(case)
@@ -115,14 +115,12 @@ def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) ->
 
 def are_telling(others: Sequence[Distinct], check: str, case: Case, exhibit: Exhibit | None) -> bool:
     """Whether one of these discrepancies tells why a case fails a check, or the causes of two of them do together."""
-    if check not in PARTS:  # special values, of which no deviation is computed
-        return False
     if any(is_told(one, check, case, exhibit) for one in others):
         return True
-    causes = [one.cause for one in others if exhibit is not None and is_deviation(one)]
-    samples = [evidence(check, exhibit, True)] if exhibit is not None else []
-    pairs = (" + ".join(pair) for pair in itertools.combinations(causes, 2))
-    return any(reproduces(pair, sample) for pair in pairs for sample in samples)
+    if exhibit is None or check not in PARTS:
+        return False
+    sample, causes = evidence(check, exhibit, True), [one.cause for one in others if is_deviation(one)]
+    return any(reproduces(" + ".join(pair), sample) for pair in itertools.combinations(causes, 2))
 
 
 def ordinary(case: Case) -> Case:
@@ -150,7 +148,8 @@ def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
 
 def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str]) -> list[str]:
     """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
-    samples = {name: evidence(check, exhibit, True) for name, exhibit in group.exhibits.items()}
+    exhibits = group.exhibits if check in PARTS else {}  # of special values no deviation is computed
+    samples = {name: evidence(check, exhibit, True) for name, exhibit in exhibits.items()}
     return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in dtypes)]
 
 

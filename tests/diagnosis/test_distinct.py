@@ -43,6 +43,14 @@ def test_cases_with_two_faults_belong_to_what_is_told():
     assert first.group.cases == [CASES[0], CASES[1]]
 
 
+def test_no_deviation_is_tried_on_special_values():
+    first, second = discrepancy(ONE), discrepancy(OTHER)
+    first.shown_by["special_values"] = Group()
+    left = replace(discrepancy("", exhibit(CASES[1], BOTH)), check="special_values")
+    give_to_both(left, [first, second])
+    assert left.group.cases == [CASES[1]]
+
+
 @pytest.mark.parametrize(("told", "left"), [("float16", []), ("bfloat16", HALVES[1:2])])
 def test_a_cause_with_sums_that_are_told_to_be_narrow(told, left):
     off = exhibit(HALVES[1], ONE, off=2.0**-9)  # more than sums in float32 may be off, less than those in float16
