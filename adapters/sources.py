@@ -7,7 +7,7 @@ adapter gets them. Nothing is imported here, and nothing of this package is impo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from depthwise_conformance.adapters.base import Unsupported
@@ -16,7 +16,6 @@ from depthwise_conformance.adapters.translate import explicit_pads, spatial_size
 from depthwise_conformance.reference.config import LayerConfig
 
 Shape = tuple[int, ...]
-HALF = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ def source(target: str, config: LayerConfig, input_shape: Shape) -> Source:
     name, _, mode = target.partition(":")
     if name not in SOURCES or mode not in ("", "x64"):
         raise Unsupported(f"no lines are known that call {target}")
-    return SOURCES[name](config, input_shape, mode)
+    found = SOURCES[name](config, input_shape)
+    return replace(found, environment={**found.environment, "JAX_ENABLE_X64": "1"}) if mode else found
 
 
 def keras_call(arguments: Mapping[str, Any], positional: Sequence[Any] = ()) -> str:
@@ -68,7 +68,7 @@ def _import_of(backend: str) -> tuple[str, ...]:
     return ("import tensorflow as tf",) if backend == "tensorflow" else (f"import {backend}",)
 
 
-def _keras(config: LayerConfig, backend: str, mode: str) -> Source:
+def _keras(config: LayerConfig, backend: str) -> Source:
     arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in config.to_json().items()}
     arguments = {"data_format": config.data_format, "dtype": config.dtype, **arguments}
     arguments.pop("strided_dilation", None)
@@ -82,7 +82,7 @@ def _keras(config: LayerConfig, backend: str, mode: str) -> Source:
     )
     return Source(
         imports=imports,
-        environment={**environment, **({"JAX_ENABLE_X64": "1"} if mode else {})},
+        environment=environment,
         output=(*made, "y = layer(x)"),
         gradients=(
             *made,
@@ -115,7 +115,7 @@ KERAS_GRADIENTS = {
 }
 
 
-def _tensorflow(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+def _tensorflow(config: LayerConfig, input_shape: Shape) -> Source:
     layout = "NHWC" if config.channels_last else "NCHW"
     strides = (1, *config.strides, 1) if config.channels_last else (1, 1, *config.strides)
     window = f'{strides}, "{config.padding.upper()}", "{layout}", {config.dilation_rate}'
@@ -141,7 +141,7 @@ def _tensorflow(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
     )
 
 
-def _torch(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+def _torch(config: LayerConfig, input_shape: Shape) -> Source:
     (top, bottom), (left, right) = explicit_pads(config, *spatial_sizes(config, input_shape))
     even = (top, left) == (bottom, right)  # conv2d pads both sides alike
     kernel = "kernel.permute(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2])"
@@ -170,7 +170,7 @@ def _torch(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
     )
 
 
-def _jax(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+def _jax(config: LayerConfig, input_shape: Shape) -> Source:
     layout = "NHWC" if config.channels_last else "NCHW"
     window = f'{config.strides}, "{config.padding.upper()}", rhs_dilation={config.dilation_rate}'
     dimensions = f'dimension_numbers=("{layout}", "HWIO", "{layout}"), feature_group_count=kernel.shape[2]'
@@ -187,7 +187,6 @@ def _jax(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
     )
     return Source(
         imports=("import jax", "import numpy as np"),
-        environment={"JAX_ENABLE_X64": "1"} if mode else {},
         output=(*made, "y = layer(*arrays)"),
         gradients=(
             *made,
@@ -200,7 +199,7 @@ def _jax(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
     )
 
 
-def _onnxruntime(config: LayerConfig, input_shape: Shape, mode: str) -> Source:
+def _onnxruntime(config: LayerConfig, input_shape: Shape) -> Source:
     """A model of one Conv node, as `onnx_runtime` makes it."""
     if config.dtype not in ELEMENT_TYPES or config.activation == "relu6":
         raise Unsupported(f"no lines are known for {config.dtype} and {config.activation}")
@@ -263,10 +262,10 @@ def _named(config: LayerConfig) -> str:
     return f"found = dict(zip([{names}], found))"
 
 
-SOURCES: Mapping[str, Callable[[LayerConfig, Shape, str], Source]] = {
-    "keras-tensorflow": lambda config, input_shape, mode: _keras(config, "tensorflow", mode),
-    "keras-torch": lambda config, input_shape, mode: _keras(config, "torch", mode),
-    "keras-jax": lambda config, input_shape, mode: _keras(config, "jax", mode),
+SOURCES: Mapping[str, Callable[[LayerConfig, Shape], Source]] = {
+    "keras-tensorflow": lambda config, input_shape: _keras(config, "tensorflow"),
+    "keras-torch": lambda config, input_shape: _keras(config, "torch"),
+    "keras-jax": lambda config, input_shape: _keras(config, "jax"),
     "tensorflow": _tensorflow,
     "torch": _torch,
     "jax": _jax,

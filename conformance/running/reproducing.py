@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.judging.tally import Examined
 from depthwise_conformance.reports.files import place_text
-from depthwise_conformance.reports.record import Discrepancy
+from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.words import title, visible
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.scripting import Asked, write_script
@@ -27,7 +28,7 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
     """Writes `repro/ID.py`, where a script is known, and `repro/ID.md` into the run's folder."""
     script, reason = "", ""
     try:
-        script = write_script(Asked(told, _builtin(target), case, _ask(target, case, told.check, examiner)))
+        script = write_script(Asked(told, _builtin(target), case, partial(_ask, target, case, told.check, examiner)))
     except Unsupported as error:
         reason = str(error)
     place = folder / "repro"
@@ -39,12 +40,12 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
 
 def tell_issue(told: Discrepancy, case: AnyCase, script: str, reason: str) -> str:
     """The report in Markdown; `reason` says why there is no script, where there is none."""
-    says = "; ".join(part for part in (told.cause, told.condition) if part and part != "all")
     sentence = SENTENCES.get(told.check, FORMULA if isinstance(case, Case) else OF_LAYERS)
     found = _fenced("text", "\n".join(told.detail.splitlines()[1:]) or told.signature)
-    shown = [_fenced("python", script), "It exits with 1 where it shows the fault, and with 0 where not."]
+    ends = "is ended by the crash" if told.verdict is Verdict.CRASHED else "exits with 1"
+    shown = [_fenced("python", script), f"It {ends} where it shows the fault, and exits with 0 where not."]
     parts = [
-        f"# DepthwiseConv2D: {title(told.check, told.verdict)}{f' ({says})' if says else ''}",
+        f"# DepthwiseConv2D: {title(told.check, told.verdict)}{f' ({told.says})' if told.says else ''}",
         f"**Versions:** {told.versions or 'not told'}, on {told.device}.",
         f"**Documented:** {sentence}",
         f"**What happens:** {tell_case(case)}. So fail {told.failing} of {told.failing + told.passing} cases judged.",
@@ -55,7 +56,10 @@ def tell_issue(told: Discrepancy, case: AnyCase, script: str, reason: str) -> st
 
 
 def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text.rstrip()}\n```"
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _ask(target: Target, case: AnyCase, check: str, examiner: Examiner) -> Examined | None:

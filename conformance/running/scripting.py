@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.adapters.sources import Source, keras_call, keras_imports, keras_versions, source
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, partly_unknown
 from depthwise_conformance.judging.checks import GRADIENT_CHECKS, INFERENCE_CHECK, OUTPUT_CHECK, PARTS, SPECIAL_CHECK
-from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.tally import Examined
-from depthwise_conformance.judging.values import Expectation, in_units, special_errors
+from depthwise_conformance.judging.values import Expectation, expect, in_units, special_errors
 from depthwise_conformance.layers.telling import written
 from depthwise_conformance.reference import output_shape
 from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.telling import tell_case
 
 NUMBERS = 600  # literal ones at most
@@ -32,6 +32,15 @@ ELEMENTS = 6  # compared, the most wrong
 WIDTH = 110
 NEAR = "abs(g - e) <= a or g == e"
 NAN_TOO = f"{NEAR} or g != g and e != e"
+LOST = (Verdict.REFUSED, Verdict.CRASHED)  # there is no result
+WRONG = (*LOST, Verdict.WRONG_VALUE, Verdict.IMPRECISE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE)
+SHOWN = {  # which verdicts a script shows, by check
+    **dict.fromkeys((OUTPUT_CHECK, *GRADIENT_CHECKS), WRONG),
+    SPECIAL_CHECK: (*WRONG, Verdict.WRONG_SPECIAL),
+    "shape": (Verdict.WRONG_SHAPE,),
+    "dtype": (Verdict.WRONG_DTYPE,),
+    INFERENCE_CHECK: (Verdict.WRONG_SHAPE,),
+}
 BACKENDS = {"keras-tensorflow": "tensorflow", "keras-torch": "torch", "keras-jax": "jax"}
 
 
@@ -39,13 +48,13 @@ BACKENDS = {"keras-tensorflow": "tensorflow", "keras-torch": "torch", "keras-jax
 class Asked:
     """What is to be shown: a discrepancy of the target `name` (without its device), and its smallest case.
 
-    `examined` is how the case came out when it was asked once more; None for a whole layer.
+    `again` asks the target for the case of an operation once more; None where that could not be done.
     """
 
     told: Discrepancy
     name: str
     case: AnyCase
-    examined: Examined | None = None
+    again: Callable[[], Examined | None] = lambda: None
 
 
 def write_script(asked: Asked) -> str:
@@ -59,39 +68,38 @@ def write_script(asked: Asked) -> str:
 
 def _operation(asked: Asked, case: Case) -> str:
     told, lines = asked.told, source(asked.name, case.config, case.input_shape)
-    expectation = asked.examined.expectation if asked.examined else None
-    if expectation is None:
-        raise Unsupported("its smallest case could not be asked once more")
-    if told.check == MEMORY_CHECK:
-        raise Unsupported("no script is known whose arrays are not contiguous")
-    arrays = _arrays(expectation, told.check in GRADIENT_CHECKS)
+    if told.check not in SHOWN or told.verdict not in SHOWN[told.check]:
+        raise Unsupported(f"no script is known that shows {told.check} as {told.verdict.value}")
     calls = lines.gradients if told.check in GRADIENT_CHECKS else lines.output
-    if told.verdict in (Verdict.REFUSED, Verdict.CRASHED):
-        return _script(asked, lines, [*arrays, *_tried(calls), 'print("it is computed")', "raise SystemExit(0)"])
     if not calls:
         raise Unsupported(f"no lines are known that call {asked.name} for {told.check}")
+    expectation = expect(case)
+    arrays = _arrays(expectation, told.check in GRADIENT_CHECKS)
+    if told.verdict in LOST:
+        return _script(asked, lines, [*arrays, *_tried(calls), 'print("it is computed")', "raise SystemExit(0)"])
     if told.check == INFERENCE_CHECK:
         return _script(asked, lines, [*arrays, *calls, *_inferred(lines, case)])
     result = f'found["{PARTS[told.check]}"]' if told.check in GRADIENT_CHECKS else "y"
-    return _script(asked, lines, [*arrays, *calls, *_compared(asked, lines, expectation, result)])
-
-
-def _compared(asked: Asked, lines: Source, expectation: Expectation, result: str) -> list[str]:
-    told, part = asked.told, PARTS.get(asked.told.check, OUTPUT_CHECK)
     if told.verdict is Verdict.WRONG_DTYPE:
         name = f'getattr({result}.dtype, "name", str({result}.dtype)).removeprefix("torch.")'
-        return _judged(f'"{expectation.case.dtype}"', name, "got != expected")
-    if told.verdict is Verdict.WRONG_SHAPE:
-        return _judged(f"{expectation.part(part).value.shape}", f"tuple({result}.shape)", "got != expected")
-    special = told.check == SPECIAL_CHECK
-    if not special and (told.check not in PARTS or told.check == "shape"):
-        raise Unsupported(f"no script is known that shows {told.check}")
-    assert asked.examined is not None
-    observed = asked.examined.arrays.get(part)
+        judged = _judged(f'"{case.dtype}"', name, "got != expected")
+    elif told.verdict is Verdict.WRONG_SHAPE:
+        shape = expectation.part(PARTS.get(told.check, OUTPUT_CHECK)).value.shape
+        judged = _judged(f"{shape}", f"tuple({result}.shape)", "got != expected")
+    else:
+        judged = _compared(asked, lines, result)
+    return _script(asked, lines, [*arrays, *calls, *judged])
+
+
+def _compared(asked: Asked, lines: Source, result: str) -> list[str]:
+    told, part, special = asked.told, PARTS.get(asked.told.check, OUTPUT_CHECK), asked.told.check == SPECIAL_CHECK
+    if (examined := asked.again()) is None:
+        raise Unsupported("its smallest case could not be asked once more")
+    observed, expectation = examined.arrays.get(part), examined.expectation
     expected = expectation.special.expected if special else expectation.part(part)
     places = [] if observed is None else _most_wrong(observed, expectation, part, special)
     if not places:
-        raise Unsupported("asked once more, its smallest case did not fail: it comes and goes")
+        raise Unsupported("asked once more, no element of its smallest case is outside its bound")
     allowed = [_number(float(expected.bound[place])) for place in places]
     return [
         f"places = [{', '.join(map(str, places))}]",
@@ -134,8 +142,12 @@ def _layer(asked: Asked, case: LayerCase | Refusal) -> str:
     backend = BACKENDS.get(asked.name)
     if backend is None:
         raise Unsupported(f"no lines are known that make a layer of {asked.name}")
-    arguments = {name: written(value) for name, value in json.loads(case.arguments).items()}
-    positional = [written(value) for value in json.loads(case.positional)] if isinstance(case, LayerCase) else []
+    given = json.loads(case.arguments)
+    others = json.loads(case.positional) if isinstance(case, LayerCase) else []
+    if not all(name.isidentifier() for name in given) or any(map(_is_function, (*given.values(), *others))):
+        raise Unsupported("its arguments cannot be written in a script")
+    arguments = {name: written(value) for name, value in given.items()}
+    positional = [written(value) for value in others]
     imports, environment = keras_imports(backend)
     lines = Source(imports, (), "", keras_versions(backend), environment=environment)
     steps = [f"layer = {keras_call(arguments, positional)}"]
@@ -143,12 +155,17 @@ def _layer(asked: Asked, case: LayerCase | Refusal) -> str:
         steps += [f"layer.build({case.input_shape})"] if "build" in case.steps else []
         steps += [f'layer(np.ones({case.input_shape}, "float32"))'] if None not in case.input_shape else []
         if asked.told.verdict is Verdict.ERROR_MISSING:
-            ends = [f'print("no error, though {case.wrong}")', "raise SystemExit(1)"]
+            ends = [f"print({f'no error, though {case.wrong}'!r})", "raise SystemExit(1)"]
             return _script(asked, lines, [*_tried(steps, status=0), *ends])
     if asked.told.verdict is Verdict.REFUSED and isinstance(case, LayerCase) and not case.home:
         steps += [f"layer.build({case.input_shape})", f"layer(np.ones({case.input_shape}, layer.compute_dtype))"]
         return _script(asked, lines, [*_tried(steps), 'print("it is computed")', "raise SystemExit(0)"])
     raise Unsupported(f"no script is known that shows {asked.told.check} as {asked.told.verdict.value}")
+
+
+def _is_function(value: object) -> bool:
+    """Whether an argument is a function of the suite's own, which a script that stands alone does not have."""
+    return isinstance(value, dict) and "function" in value
 
 
 def _tried(calls: Sequence[str], status: int = 1) -> list[str]:
@@ -163,14 +180,13 @@ def _tried(calls: Sequence[str], status: int = 1) -> list[str]:
 
 def _script(asked: Asked, lines: Source, body: Sequence[str]) -> str:
     told = asked.told
-    says = "; ".join(part for part in (told.cause, told.condition) if part and part != "all")
     title = f"{told.target.partition('@')[0]} ({told.versions}): {told.check} is {told.verdict.value}."
-    about = [title, *([f"{says[0].upper()}{says[1:]}."] if says else []), tell_case(asked.case)]
+    about = [title, *([f"{told.says[0].upper()}{told.says[1:]}."] if told.says else []), tell_case(asked.case)]
     about.append("Expected is what the documentation says, computed exactly. Exits 1 where it shows the fault.")
     environment = [f'os.environ["{name}"] = "{value}"' for name, value in lines.environment.items()]
     numbers = any("inf" in line or "nan" in line for line in body)
     text = [
-        '"""' + "\n".join(line for one in about for line in textwrap.wrap(one.replace("\\", "/"), WIDTH)),
+        '"""' + "\n".join(line for one in about for line in textwrap.wrap(_plain(one), WIDTH)),
         '"""',
         *(["import os", "", *environment, ""] if environment else []),
         *lines.imports,
@@ -180,6 +196,11 @@ def _script(asked: Asked, lines: Source, body: Sequence[str]) -> str:
         *body,
     ]
     return "\n".join(text) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that may hold anything, as it may stand in a docstring."""
+    return visible(text).replace("\\", "/").replace('"' * 3, "'" * 3)
 
 
 def _arrays(expectation: Expectation, gradients: bool) -> list[str]:

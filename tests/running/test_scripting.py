@@ -1,5 +1,6 @@
 """Scripts that stand alone: they exit with 0 on software that is right, and with 1 on software that is not."""
 
+import ast
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,10 +18,11 @@ from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.running.scripting import Asked, write_script
 
-SOFTWARE = ["keras-tensorflow", "keras-torch", "keras-jax", "tensorflow", "torch", "jax", "onnxruntime"]
+SOFTWARE = ["keras-tensorflow", "keras-torch", "keras-jax", "tensorflow", "torch", "jax", "jax:x64", "onnxruntime"]
 LAYER = LayerConfig((2, 3), padding="same", depth_multiplier=2, activation="gelu")
 CASE = Case(LAYER, (2, 4, 5, 2), Data("integers", 3))
 FIRST = Case(replace(LAYER, data_format="channels_first", activation="relu", padding="valid"), (1, 2, 4, 5))
+DOUBLE = Case(replace(LAYER, dtype="float64"), (2, 4, 5, 2), Data("uniform", 3))
 BARE = Case(LayerConfig((2, 2), strides=2, use_bias=False), (1, 5, 4, 1))
 # Runs scripts one after the other in one process, so that the software is imported once, and prints how each ends
 DRIVER = """
@@ -44,7 +46,7 @@ def asked(target, check, case, verdict=Verdict.WRONG_VALUE):
     """As if every element had been wrong."""
     expectation = expect(case)
     arrays = {part: np.asarray(expectation.part(part).value + 7.0) for part in ("output", PARTS.get(check, "output"))}
-    return Asked(told(check, verdict, target), target, case, Examined(expectation, [], arrays))
+    return Asked(told(check, verdict, target), target, case, lambda: Examined(expectation, [], arrays))
 
 
 def endings(scripts):
@@ -59,7 +61,8 @@ def endings(scripts):
 def test_a_script_tells_right_software_from_wrong(target):
     first = [] if target == "tensorflow" else [FIRST]  # which it has no kernel for
     gradients = () if target == "onnxruntime" else ("gradient_input", "gradient_kernel")
-    values = [(check, case) for check in ("output", *gradients) for case in (CASE, *first, BARE)]
+    double = [DOUBLE] if target == "jax:x64" else []
+    values = [(check, case) for check in ("output", *gradients) for case in (CASE, *first, *double, BARE)]
     right = [write_script(asked(target, check, case)) for check, case in values]
     right += [write_script(asked(target, "gradient_bias", CASE))] if gradients else []
     right.append(write_script(asked(target, "output", BARE, Verdict.WRONG_SHAPE)))
@@ -96,9 +99,13 @@ def test_scripts_of_keras_layers():
         (lambda one: replace(one, name="onnx"), "no lines are known that call onnx"),
         (lambda one: replace(one, told=told("output", device="cuda:0")), "scripts are for the CPU"),
         (lambda one: replace(one, told=told("purity")), "no script is known that shows purity"),
-        (lambda one: replace(one, told=told("memory", Verdict.REFUSED)), "whose arrays are not contiguous"),
-        (lambda one: replace(one, examined=replace(one.examined, arrays={})), "it comes and goes"),
-        (lambda one: replace(one, examined=None), "could not be asked"),
+        (lambda one: replace(one, told=told("memory")), "no script is known that shows memory"),
+        (lambda one: replace(one, told=told("metamorphic", Verdict.WRONG_SHAPE)), "shows metamorphic as wrong_shape"),
+        (lambda one: replace(one, told=told("output", Verdict.TIMED_OUT)), "shows output as timed_out"),
+        (lambda one: replace(one, told=told("shape_inference", Verdict.REFUSED)), "shows shape_inference as refused"),
+        (lambda one: asked("onnxruntime", "gradient_input", BARE, Verdict.REFUSED), "for gradient_input"),
+        (lambda one: replace(one, again=lambda: Examined(expect(BARE), [], {})), "no element .* is outside its bound"),
+        (lambda one: replace(one, again=lambda: None), "could not be asked"),
         (lambda one: asked("torch", "output", replace(BARE, input_shape=(1, 40, 40, 1))), "1604 numbers"),
     ],
 )
@@ -107,19 +114,34 @@ def test_why_there_is_no_script(change, said):
         write_script(change(asked("torch", "output", BARE)))
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"depthwise_initializer": {"function": "halves"}}, {"x=print()": 1}, {"bias_initializer": "ones"}]
+)
+def test_a_layer_whose_arguments_a_script_has_not(arguments):
+    layer = LayerCase("initializers", canonical({"kernel_size": 2, **arguments}), (1, 4, 4, 2), ("build", "weights"))
+    one = Asked(told("initializers", Verdict.REFUSED, "keras-torch"), "keras-torch", layer)
+    if "bias_initializer" in arguments:
+        assert "bias_initializer='ones'" in write_script(one)
+    else:
+        with pytest.raises(Unsupported, match="cannot be written"):
+            write_script(one)
+
+
+def test_text_from_elsewhere_stays_text():
+    """What a case file says is wrong, what it is called, a target's versions: nothing of it becomes a statement."""
+    breaking = '"""\nraise SystemExit(7)\n"""\\'
+    case = replace(BARE, name=breaking)
+    texts = [write_script(replace(asked("torch", "output", case), told=replace(told("output"), versions=breaking)))]
+    refusal = Refusal(canonical({"kernel_size": 2}), (1, 8, 8, 2), "", '{breaking}") or exit(7) or ("')
+    texts.append(write_script(Asked(told("errors", Verdict.ERROR_MISSING), "keras-torch", refusal)))
+    for text in texts:
+        tree = ast.parse(text)
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == 7]
+
+
 def test_a_run_writes_a_script_and_a_report_for_each_discrepancy(tmp_path):
-    words = (
-        "--target",
-        "torch",
-        "--adapter",
-        FLIPPED,
-        "--check",
-        "special_values",
-        "--check",
-        "output",
-        "--examples",
-        5,
-    )
+    checks = ("--check", "special_values", "--check", "output")
+    words = ("--target", "torch", "--adapter", FLIPPED, *checks, "--examples", 5)
     assert run(tmp_path, *words, "--out", "out").returncode == 1
     reports = sorted((tmp_path / "out" / "repro").glob("*.md"))
     scripts = sorted((tmp_path / "out" / "repro").glob("*.py"))
