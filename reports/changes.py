@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, read_results
 
 REGRESSED, NEW, FIXED, CAUSE, VERDICT = "regressed", "new", "fixed", "changed cause", "changed verdict"
 ACCURACY, JUDGED, NO_LONGER = "changed accuracy", "newly judged", "no longer judged"
@@ -68,7 +68,7 @@ def compare_folders(old: Path, new: Path) -> list[Change]:
 
 def _judged(frame: pd.DataFrame) -> pd.DataFrame:
     """The records that say something, each case of a target and check once."""
-    chosen = frame[~frame.verdict.isin([Verdict.UNSUPPORTED, Verdict.BROKEN])]
+    chosen = frame[~frame.verdict.isin(NOT_JUDGED)]
     columns = [*KEYS, "verdict", "dtype", "error"]
     return chosen[columns].astype(dict.fromkeys([*KEYS, "verdict", "dtype"], str)).drop_duplicates(KEYS)
 
@@ -96,14 +96,15 @@ def _by_family(
         if key not in known:
             was = verdicts[0].get((one.target, one.check, one.smallest_case), "")
             kind = REGRESSED if was == Verdict.PASS else NEW
-            yield _of(kind, one, was or "not asked", _says(one))
-        elif _says(one) != _says(known[key]):
-            yield _of(CAUSE, one, _says(known[key]), _says(one))
+            yield _of(kind, one, was or "not asked", one.says or one.verdict.value)
+        elif one.says != known[key].says:
+            yield _of(CAUSE, one, known[key].says or "none known", one.says or "none known")
     for key, one in known.items():
         if key not in told:
             became = verdicts[1].get((one.target, one.check, one.smallest_case), "")
             if became in ("", Verdict.PASS):
-                yield _of(FIXED if became else OPEN, one, _says(one), became or "its smallest case was not asked")
+                was = one.says or one.verdict.value
+                yield _of(FIXED if became else OPEN, one, was, became or "its smallest case was not asked")
 
 
 def _accuracy(both: pd.DataFrame) -> Iterator[Change]:
@@ -156,13 +157,9 @@ def _of(kind: str, one: Discrepancy, old: str, new: str) -> Change:
     return Change(kind, one.target, one.check, one.family, old, new, one.failing, one.smallest_case)
 
 
-def _says(one: Discrepancy) -> str:
-    return "; ".join(part for part in (one.cause, one.condition) if part) or one.verdict.value
-
-
 def _bare(name: str) -> str:
     return name.partition("@")[0]
 
 
 def _renamed(one: Discrepancy) -> Discrepancy:
-    return Discrepancy(**{**vars(one), "target": _bare(one.target)})
+    return replace(one, target=_bare(one.target))

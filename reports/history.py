@@ -8,7 +8,7 @@ from pathlib import Path
 
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, read_results, summarise
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,24 @@ def read_history(folders: Sequence[Path]) -> list[Standing]:
 
 def _standings(folder: Path) -> list[Standing]:
     results, discrepancies = read_results(folder), read_discrepancies(folder)
+    counts = {row["target"]: row for row in summarise(results, ("target",)).to_dict("records")}
     found = []
     for run in read_runs(folder):
         for entry in run["targets"]:
-            rows = results[results.target == entry["target"]]
-            mine = [one for one in discrepancies if one.target == entry["target"]]
-            passed, declined = rows.verdict == Verdict.PASS, rows.verdict.isin([Verdict.UNSUPPORTED, Verdict.BROKEN])
-            errors = rows[passed].error
+            name = str(entry["target"])
+            count = counts.get(name, dict.fromkeys(("judged", Verdict.PASS.value, *NOT_JUDGED), 0))
+            mine = [one for one in discrepancies if one.target == name]
+            errors = results[(results.target == name) & (results.verdict == Verdict.PASS)].error
             versions = entry.get("versions") or {}
             found.append(
                 Standing(
-                    target=str(entry["target"]),
+                    target=name,
                     started=str(run.get("started", "")),
                     versions=", ".join(f"{name} {version}" for name, version in versions.items()),
                     folder=folder.name,
-                    judged=int((~declined).sum()),
-                    failing=int((~declined & ~passed).sum()),
-                    declined=int(declined.sum()),
+                    judged=int(count["judged"]),
+                    failing=int(count["judged"] - count[Verdict.PASS.value]),
+                    declined=int(sum(count[verdict] for verdict in NOT_JUDGED)),
                     discrepancies=len(mine),
                     known=sum(bool(one.known) for one in mine),
                     worst_error=float(errors.max()),

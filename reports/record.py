@@ -120,6 +120,11 @@ class Discrepancy:
     family: str = ""
 
     @property
+    def says(self) -> str:
+        """Its cause and its condition; "" where neither is known."""
+        return "; ".join(part for part in (self.cause, self.condition) if part)
+
+    @property
     def checks(self) -> tuple[str, ...]:
         """Its own check, and those that show it too."""
         return (self.check, *(part.rpartition(" ")[0] for part in self.also.split(", ") if part))

@@ -42,19 +42,19 @@ def _settled(
     if name.partition("@")[0].partition(":")[0] not in adapter_names():
         yield from ((one, replace(one, new=f"{one.new}: {name} cannot be asked for by name")) for one in mine)
         return
-    (target,) = open_targets(requests([name], []), TIMEOUT)
+    full = next(known for known in versions if name in (known, known.partition("@")[0]))  # on a device of the new run
+    (target,) = open_targets(requests([full], []), TIMEOUT)
     try:
         for one in mine:
-            yield one, _answer(one, target, old, versions)
+            yield one, _answer(one, target, old, versions[full])
     finally:
         target.worker.close()
 
 
-def _answer(one: Change, target: Target, old: Path, versions: Mapping[str, object]) -> Change | None:
-    wanted = versions.get(target.name, versions.get(one.target))
+def _answer(one: Change, target: Target, old: Path, versions: object) -> Change | None:
     if target.status != "judged":
         return replace(one, new=f"{one.new}, and cannot be: {target.name} is not to be had")
-    if dict(target.versions) != wanted:
+    if dict(target.versions) != versions:
         return replace(one, new=f"{one.new}, and cannot be: installed is {target.version_text}")
     (case,) = read_cases(str(old / "cases" / f"{one.example}.json"), old)
     judgement = _judge(target, case, one.check)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import RESULTS_CSV, read_discrepancies, read_results, summarise
+from depthwise_conformance.reports.tables import NOT_JUDGED, RESULTS_CSV, read_discrepancies, read_results, summarise
 from depthwise_conformance.running.casefiles import read_cases
 from depthwise_conformance.running.usage import UsageError
 
@@ -52,7 +52,7 @@ def _tables(folder: Path, results: pd.DataFrame) -> Iterator[str]:
 
 def _discrepancies(results: pd.DataFrame, found: list[Discrepancy]) -> Iterator[str]:
     """Every target and check that fails is told by a discrepancy, and none of one that does not."""
-    failing = results[~results.verdict.isin([Verdict.PASS, Verdict.UNSUPPORTED, Verdict.BROKEN])]
+    failing = results[~results.verdict.isin([Verdict.PASS, *NOT_JUDGED])]
     failed = set(zip(failing.target.astype(str), failing.check.astype(str), strict=True))
     told = {(one.target, check) for one in found for check in one.checks}
     yield from (
