@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from faults import FAULTS
+from honest import HONEST, HONEST_LAYERS
+from layer_faults import LAYER_FAULTS
 
 from depthwise_conformance.casebook.claims import NAMES, Claim
 from depthwise_conformance.running.knownfile import read_known
@@ -60,3 +63,12 @@ def test_the_entry_that_is_shown_is_read(tmp_path):
     file.write_text("\n".join(blocks("known.md", "toml")))
     (entry,) = read_known([str(file)])
     assert (entry.check, entry.targets) == ("special_values", ("torch", "keras-torch"))
+
+
+def test_the_fakes_are_counted():
+    readme, changes = ((DOCS.parent / name).read_text("utf-8") for name in ("README.md", "CHANGELOG.md"))
+    assert f"against {len(FAULTS) + len(LAYER_FAULTS)} implementations" in readme
+    assert f"{len(HONEST) + len(HONEST_LAYERS)} honest ones" in readme
+    assert f"`tests/fakes`: {len(FAULTS)} faulty implementations" in changes
+    assert f"and {len(HONEST)} honest ones" in changes
+    assert f"an honest layer, and {len(LAYER_FAULTS)} faulty ones" in changes
