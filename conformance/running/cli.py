@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
+from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.status import UNDONE
 from depthwise_conformance.running.usage import UsageError
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Whatever goes wrong with the command itself is UNDONE; Python's own status for that would mean discrepancies.
     """
     try:
-        status = _run(sys.argv[1:] if arguments is None else list(arguments))
+        with interrupts.ended_alike():
+            status = _run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
         return status
     except SystemExit as ended:

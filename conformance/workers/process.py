@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+from depthwise_conformance.workers import warden
 from depthwise_conformance.workers.protocol import JOINED, PREFIX, Message, ProtocolError, decode, encode, frame_sizes
 
 START_SECONDS = 300.0  # importing a framework on a cold disk
@@ -24,6 +26,7 @@ STDERR_TAIL = 8000
 WAITING = {"OMP_WAIT_POLICY": "passive"}  # idle threads of one target must not take the cores from another
 PIPE = 1 << 16  # what a pipe holds
 DEATH_SECONDS = 5.0  # between the end of a worker's output and its own
+ENDING_SECONDS = 10.0  # in which a warden has ended its worker
 
 
 class WorkerLostError(Exception):
@@ -56,14 +59,24 @@ class Process:
     """A child process behind non-blocking pipes."""
 
     def __init__(self, launch: Launch) -> None:
-        self._child = subprocess.Popen(
-            launch.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(launch),
-            start_new_session=True,  # so that a time limit ends its children too, and Ctrl-C reaches the parent alone
-        )
+        held, line = os.pipe()
+        self._line = os.fdopen(line, "wb")
+        try:
+            self._child = subprocess.Popen(
+                _watched(launch.command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**_environment(launch), warden.LINE: str(held)},
+                pass_fds=(held,),
+                start_new_session=True,  # so that Ctrl-C reaches the parent alone
+            )
+        except BaseException:
+            self._line.close()
+            raise
+        finally:
+            os.close(held)
+        self._worker: psutil.Process | None = None
         assert self._child.stdin and self._child.stdout and self._child.stderr
         self._pipes = (self._child.stdin, self._child.stdout, self._child.stderr)
         self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in self._pipes)
@@ -131,12 +144,15 @@ class Process:
                 pipe.close()
 
     def kill(self) -> None:
-        """Kills the process with its children, those in sessions of their own too."""
+        """Kills the process with all that it has started: its warden does, and where that cannot, what can be found."""
         descendants: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             descendants = psutil.Process(self._child.pid).children(recursive=True)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        self._line.close()
+        try:
+            self._child.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
         for process in descendants:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -211,7 +227,8 @@ class Process:
             return
         self._next_check = time.monotonic() + POLL_SECONDS
         with contextlib.suppress(psutil.Error):
-            used = psutil.Process(self._child.pid).memory_info().rss
+            self._worker = self._worker or next(iter(psutil.Process(self._child.pid).children()), None)
+            used = self._worker.memory_info().rss if self._worker else 0
             if used > MEMORY_BYTES:
                 raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {MEMORY_BYTES >> 20} MiB")
 
@@ -226,6 +243,13 @@ class Process:
                 break
         said = self._last_words.decode(errors="replace").strip()
         return f"the worker died ({how})" + (f"; its last words:\n{said}" if said else "")
+
+
+def _watched(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command behind its warden, which our own workers have in them."""
+    if command == Launch.command:
+        return command
+    return (sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), *command)
 
 
 def _environment(launch: Launch) -> dict[str, str]:

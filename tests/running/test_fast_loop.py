@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import COMMAND, FAKES, FLIPPED, HONEST, PATIENCE, call, heed_ctrl_c, run
+from command_line import COMMAND, FAKES, FLIPPED, HONEST, PATIENCE, call, heed_signals, run
 
 from depthwise_conformance import read_discrepancies, read_results, read_runs
 from depthwise_conformance.running import cli
@@ -110,7 +110,7 @@ def test_watch_runs_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=heed_signals,
     )
     assert process.stdout is not None
     until(process.stdout, "Exit status 0. Watching")

@@ -1,4 +1,4 @@
-"""Ctrl-C: it ends the workers, waits for none that hangs, and leaves a readable folder."""
+"""Ctrl-C, and the signals that end like it: workers end, none that hangs is waited for, the folder is readable."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import signal
 import subprocess
 
 import psutil
-from command_line import COMMAND, PATIENCE, await_that, heed_ctrl_c, telling
+import pytest
+from command_line import COMMAND, PATIENCE, await_that, heed_signals, is_gone, telling
 
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_results
 
 
-def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_ends_the_workers_and_leaves_a_readable_folder(tmp_path, number):
     adapter, asked = telling(tmp_path, "honest", "Honest")
     words = [*COMMAND, "run", "--adapter", adapter, "--examples", "5000", "--out", "out"]
     process = subprocess.Popen(
@@ -23,20 +25,20 @@ def test_ctrl_c_ends_the_workers_and_leaves_a_readable_folder(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=heed_signals,
     )
     try:
         await_that("the run has begun", asked.is_file)
         await_that("the run has a folder", (tmp_path / "out" / "results.parquet").is_file)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 2
     assert "Traceback" not in said
-    assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
+    await_that("the workers have ended", lambda: all(map(is_gone, workers)))
     assert read_runs(tmp_path / "out")[0]["complete"] is False
     read_results(tmp_path / "out")
     assert (tmp_path / "out" / "report.html").is_file()
@@ -47,7 +49,7 @@ def test_ctrl_c_does_not_wait_for_a_target_that_hangs(tmp_path):
     adapter, asked = telling(tmp_path, "misbehaving", "AlwaysHangs")
     words = [*COMMAND, "run", "--adapter", adapter, "--timeout", f"{PATIENCE}", "--check", "shape"]
     process = subprocess.Popen(
-        words, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c
+        words, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heed_signals
     )
     try:
         await_that("the target hangs", asked.is_file)

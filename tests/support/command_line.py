@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 from by_name import location
 
 from depthwise_conformance.reports.tables import read_results
@@ -29,9 +30,18 @@ SUITE = ("--pyargs", "depthwise_conformance.suite")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
 
 
-def heed_ctrl_c() -> None:
-    """For a child, before it starts: whoever started the tests may ignore SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def heed_signals() -> None:
+    """For a child, before it starts: whoever started the tests may ignore some, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Dead, though nobody may have buried it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def await_that(what: str, happened: Callable[[], bool]) -> None:
