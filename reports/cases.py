@@ -45,7 +45,7 @@ def read_case(folder: Path, name: str) -> CaseText | None:
     positional = layer.get("positional") if isinstance(layer, dict) else None
     call = [_literal(value) for value in positional or ()] if isinstance(positional, list) else []
     call += [f"{name}={_literal(value)}" for name, value in arguments.items()]
-    return CaseText(f"DepthwiseConv2D({', '.join(call)})", _facts(content), pretty)
+    return CaseText(f"keras.layers.DepthwiseConv2D({', '.join(call)})", _facts(content), pretty)
 
 
 def layer_call(arguments: str, input_shape: str) -> str:

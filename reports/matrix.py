@@ -26,20 +26,21 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One count in a cell; `number` is that of the discrepancy to link to, 0 for none."""
+    """One count in a cell; `anchor` is that of the discrepancy to link to, empty for none."""
 
     count: int
     meaning: Meaning
-    number: int
+    anchor: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One target's results of one check: cases judged, discrepancies among them, the worst error."""
+    """One target's results of one check: cases judged, discrepancies among them, those not judged, the worst error."""
 
     lines: tuple[Line, ...]
     judged: int
     departing: int
+    declined: int
     worst: float
 
     @property
@@ -74,16 +75,16 @@ def subject_of(row: Record | Discrepancy) -> Subject:
 
 
 def build_rows(
-    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], numbers: Mapping[tuple[str, ...], int]
+    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], anchors: Mapping[tuple[str, ...], str]
 ) -> list[Row]:
     """A row for every target that has records, and for every other one of run.json.
 
-    `numbers` are those of the discrepancies, by subject, check and verdict; "" stands for any verdict.
+    `anchors` are those of the discrepancies, by subject, check and verdict; "" stands for any verdict.
     """
     cells: dict[Subject, dict[str, Cell]] = {}
     for figures in summary.to_dict("records"):
         subject = _normal(*(figures[field] for field in Subject._fields))
-        cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, numbers)
+        cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, anchors)
     status = _statuses(runs, cells)
     return [Row(subject, status.get(subject, ""), cells.get(subject, {})) for subject in sorted({*cells, *status})]
 
@@ -103,16 +104,17 @@ def _normal(target: str, device: str, versions: str) -> Subject:
     return Subject(target, device, ", ".join(sorted(versions.split(", "))))
 
 
-def _cell(figures: Mapping[Any, Any], subject: Subject, numbers: Mapping[tuple[str, ...], int]) -> Cell:
+def _cell(figures: Mapping[Any, Any], subject: Subject, anchors: Mapping[tuple[str, ...], str]) -> Cell:
     present = sorted((verdict for verdict in Verdict if figures[verdict]), key=lambda verdict: verdict in NOT_JUDGED)
     place = (*subject, figures["check"])
 
-    def number(verdict: Verdict) -> int:
-        return numbers.get((*place, verdict)) or (numbers.get((*place, ""), 0) if verdict.is_discrepancy else 0)
+    def anchor(verdict: Verdict) -> str:
+        return anchors.get((*place, verdict)) or (anchors.get((*place, ""), "") if verdict.is_discrepancy else "")
 
-    lines = tuple(Line(figures[verdict], MEANINGS[verdict], number(verdict)) for verdict in present)
+    lines = tuple(Line(figures[verdict], MEANINGS[verdict], anchor(verdict)) for verdict in present)
     departing = sum(figures[verdict] for verdict in present if verdict.is_discrepancy)
-    return Cell(lines, figures["judged"], departing, figures["worst_error"])
+    declined = sum(figures[verdict] for verdict in NOT_JUDGED)
+    return Cell(lines, figures["judged"], departing, declined, figures["worst_error"])
 
 
 def _statuses(runs: Sequence[Mapping[str, Any]], cells: Mapping[Subject, Mapping[str, Cell]]) -> dict[Subject, str]:

@@ -20,6 +20,7 @@ from depthwise_conformance.reports.view import read_view
 
 PAGE = "report.html"
 REASONS_SHOWN = 200
+FILE_SHOWN = 20_000  # characters
 LAYERS_SHOWN = 300
 _PACKAGE = "depthwise_conformance.reports"
 
@@ -43,6 +44,7 @@ _WORDS: dict[str, Any] = {
     "checks": words.CHECKS,
     "reasons_shown": REASONS_SHOWN,
     "layers_shown": LAYERS_SHOWN,
+    "file_shown": FILE_SHOWN,
 }
 
 
@@ -59,6 +61,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         clip=words.clip,
         spaced=words.spaced,
+        plain=words.plain,
         figure=words.figure,
         measure=words.measure,
         duration=words.duration,

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.reports import words
-from depthwise_conformance.reports.cases import CaseText, file_of, layer_call, read_case
-from depthwise_conformance.reports.known import join_known, tell_counts, tell_outdated
+from depthwise_conformance.reports.cases import layer_call
+from depthwise_conformance.reports.families import Family, count_facets, gather
+from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.layers import read_layers
-from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order, rank, subject_of
-from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Discrepancy, Verdict
+from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order
+from depthwise_conformance.reports.outcome import Outcome, conclude
+from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import (
     NOT_JUDGED,
@@ -24,19 +26,6 @@ from depthwise_conformance.reports.tables import (
 
 ERRORS = "errors"
 _KEYS = [*Subject._fields, "reason"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One discrepancy with all that is told of it; `script` is its path in the folder, empty where there is none."""
-
-    number: int
-    discrepancy: Discrepancy
-    title: str
-    meaning: words.Meaning
-    case: CaseText | None
-    script: str
-    report: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +72,8 @@ class View:
     runs: Sequence[Mapping[str, Any]]
     checks: Sequence[str]
     rows: Sequence[Row]
-    entries: Sequence[Entry]
+    families: Sequence[Family]
+    outcome: Outcome
     unsupported: Sequence[Reason]
     broken: Sequence[Reason]
     refused: Sequence[Refused]
@@ -144,35 +134,14 @@ class View:
         return tell_outdated(join_known(self.runs))
 
     @property
-    def not_judged(self) -> int:
-        """How many targets have no judgement at all."""
-        return sum(not row.judged for row in self.rows)
+    def facets(self) -> Mapping[str, Mapping[str, int]]:
+        """What the faults may be chosen by."""
+        return count_facets(self.families)
 
     @property
     def troubled(self) -> list[Mapping[str, Any]]:
         """The targets of run.json with which not all went well."""
         return [one for run in self.runs for one in run.get("targets", []) if one.get("status") != JUDGED]
-
-    @property
-    def unexplained(self) -> int:
-        """How many cases fail checks of which there is no entry."""
-        entries = [entry.discrepancy for entry in self.entries]
-        told = {(subject_of(one), check) for one in entries for check in one.checks}
-        cells = (((row.subject, check), cell) for row in self.rows for check, cell in row.cells.items())
-        return sum(cell.departing for place, cell in cells if place not in told)
-
-    @property
-    def headline(self) -> str:
-        """The result in one sentence."""
-        judged = [row for row in self.rows if row.judged]
-        if not judged:
-            return "Nothing was judged."
-        departing = sum(row.departing > 0 for row in judged)
-        verb = "departs" if departing <= 1 else "depart"
-        found = tell_counts([entry.discrepancy for entry in self.entries], bool(join_known(self.runs)))
-        cases = words.counted(sum(row.judged for row in judged), "judgement")
-        targets = words.counted(len(judged), "target")
-        return f"{departing or 'None'} of {targets} {verb} from the documentation: {found} in {cases}."
 
 
 def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
@@ -181,13 +150,15 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
     Raises ValueError that names it and what is missing or malformed.
     """
     runs = runs or read_runs(folder)
-    entries = _entries(folder, read_discrepancies(folder))
+    families = gather(folder, read_discrepancies(folder))
     summary = summarise_folder(folder, by=(*Subject._fields, "check"))
+    rows = build_rows(summary, runs, _anchors(families))
     return View(
         runs=runs,
         checks=in_order({*summary["check"], *(check for run in runs for check in run.get("checks", []))}),
-        rows=build_rows(summary, runs, _numbers(entries)),
-        entries=entries,
+        rows=rows,
+        families=families,
+        outcome=conclude(families, rows, runs),
         unsupported=_reasons(folder, Verdict.UNSUPPORTED),
         broken=_reasons(folder, Verdict.BROKEN),
         refused=_refused(folder),
@@ -226,37 +197,15 @@ def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _entries(folder: Path, discrepancies: Sequence[Discrepancy]) -> list[Entry]:
-    """The discrepancies as the table has them: by target and check, those already known last."""
-    verdicts = list(Verdict)
-
-    def order(one: Discrepancy) -> tuple[object, ...]:
-        return bool(one.known), subject_of(one), rank(one.check), verdicts.index(one.verdict), one.id
-
-    return [_entry(folder, number, one) for number, one in enumerate(sorted(discrepancies, key=order), start=1)]
-
-
-def _entry(folder: Path, number: int, one: Discrepancy) -> Entry:
-    return Entry(
-        number=number,
-        discrepancy=one,
-        title=words.title(one.check, one.verdict),
-        meaning=words.MEANINGS[one.verdict],
-        case=read_case(folder, one.smallest_case),
-        script=f"repro/{one.id}.py" if file_of(folder, "repro", one.id, ".py") else "",
-        report=f"repro/{one.id}.md" if file_of(folder, "repro", one.id, ".md") else "",
-    )
-
-
-def _numbers(entries: Sequence[Entry]) -> dict[tuple[str, ...], int]:
-    """The first entry of every subject, check and verdict; of every check that shows it, for an empty verdict."""
-    numbers: dict[tuple[str, ...], int] = {}
-    for entry in entries:
-        one = entry.discrepancy
-        numbers.setdefault((*subject_of(one), one.check, one.verdict), entry.number)
+def _anchors(families: Sequence[Family]) -> dict[tuple[str, ...], str]:
+    """The worst discrepancy of every subject, check and verdict; of every check that shows it, for an empty verdict."""
+    anchors: dict[tuple[str, ...], str] = {}
+    for member in sorted((one for family in families for one in family.members), key=lambda one: one.severity):
+        one = member.discrepancy
+        anchors.setdefault((*member.subject, one.check, one.verdict), member.anchor)
         for check in one.checks:
-            numbers.setdefault((*subject_of(one), check, ""), entry.number)
-    return numbers
+            anchors.setdefault((*member.subject, check, ""), member.anchor)
+    return anchors
 
 
 def _reasons(folder: Path, verdict: Verdict) -> list[Reason]:

@@ -153,6 +153,27 @@ def visible(text: str) -> str:
     return _UNUSUAL.sub(_mark, text.replace("\r\n", "\n"))
 
 
+_SAID = {
+    "==": "is",
+    "!=": "is not",
+    ">": "above",
+    ">=": "at least",
+    "<": "below",
+    "<=": "at most",
+    "%": "modulo",
+}
+_CODE = re.compile(r"\"[^\"]*\"|[=!<>]=|[<>%]|\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def plain(condition: str) -> str:
+    """A condition in words: "stride_height > 1" as "stride height above 1"; what is quoted stays as it is."""
+
+    def said(found: re.Match[str]) -> str:
+        return found[0] if '"' in found[0] else _SAID.get(found[0]) or spaced(found[0])
+
+    return _CODE.sub(said, condition)
+
+
 def clip(text: str, limit: int, whole: str) -> str:
     """The text, cut to a limit with a note that says how much is missing and where all of it is."""
     if len(text) <= limit:

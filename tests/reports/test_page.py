@@ -7,10 +7,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from reported import DISCREPANCY, HOSTILE, RECORD, Page, any_text, hostile, rows_of, run_json, write_folder
 
-from depthwise_conformance.reports import page
+from depthwise_conformance.reports import page, words
+from depthwise_conformance.reports.families import replay_here
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import Verdict
 
@@ -34,16 +36,16 @@ def full_folder(folder: Path) -> Path:
 def test_the_page_counts_what_the_files_say(tmp_path):
     seen = Page(write_page(full_folder(tmp_path)))
     said = seen.said()
-    assert "1 of 2 targets departs from the documentation: 1 distinct discrepancy in 9 judgements." in said
-    assert "2 targets were not judged. The run is complete." in said
-    assert seen.row("torch@cpu")[1] == "✓ 5 pass ✗ 2 wrong value ○ 1 unsupported 0.50 " + BOUND
+    assert "1 fault on 1 of 2 targets. 2 targets could not be judged." in said
+    assert "9 judgements of 2 targets." in said
+    assert seen.row("Not")[2] == "gone (abandoned), onnx (broken)"
+    assert seen.row("torch@cpu", "5 pass")[1] == "✓ 5 pass ✗ 2 wrong value ○ 1 unsupported 0.50 " + BOUND
     assert seen.row("jax:jit")[1:] == ["✓ 2 pass 0.25 " + BOUND]
     assert seen.row("onnx") == ["onnx ! broken", "! 1 broken"]
     assert seen.row("gone")[0] == "gone cpu ! abandoned"
-    assert "torch@cpu computes a wrong output" in said
-    assert "2 failing, 5 passing" in said
-    assert "12 " + BOUND.replace("bound", "its bound") in said
-    assert "DepthwiseConv2D(kernel_size=(3, 2), padding='same', activation=None)" in said
+    assert "On torch@cpu : 2 failing cases, worst error 12 " + BOUND.replace("bound", "its bound") in said
+    assert seen.row("torch@cpu", "float32")[1:5] == ["✗ wrong value float32", "2", "5", "12"]
+    assert "keras.layers.DepthwiseConv2D(kernel_size=(3, 2), padding='same', activation=None)" in said
     assert "no <layer>" in said
     assert "crashed too often" in said
     assert DISCREPANCY.replay in said
@@ -53,7 +55,8 @@ def test_unsupported_is_never_a_pass(tmp_path):
     rows = rows_of(*[Verdict.UNSUPPORTED] * 4, error=math.nan, detail="no such kernel")
     seen = Page(write_page(write_folder(tmp_path, rows)))
     assert "Nothing was judged." in seen.said()
-    assert "1 target was not judged." in seen.said()
+    assert "1 target could not be judged." in seen.said()
+    assert seen.row("Not")[2:] == ["torch@cpu (judged)", "", "4 judgements that nothing claims."]
     assert seen.row("torch@cpu")[1] == "○ 4 unsupported"
     assert ("td", {"class": "none"}) in seen.elements
     assert "no such kernel" in seen.said()
@@ -61,8 +64,9 @@ def test_unsupported_is_never_a_pass(tmp_path):
 
 def test_a_clean_run_says_so(tmp_path):
     seen = Page(write_page(write_folder(tmp_path, [RECORD])))
-    assert "None of 1 target departs from the documentation: 0 distinct discrepancies in 1 judgement." in seen.said()
-    assert "Discrepancies None was found." in seen.said()
+    assert "No fault was found on 1 target." in seen.said()
+    assert "Faults None was found." in seen.said()
+    assert seen.row("Not")[-1] == "All that was asked was judged."
 
 
 def test_what_was_claimed_judged_and_declined_is_told(tmp_path):
@@ -80,15 +84,15 @@ def test_what_was_claimed_judged_and_declined_is_told(tmp_path):
 def test_failures_that_nobody_explained_are_told(tmp_path):
     rows = rows_of(Verdict.CRASHED, Verdict.PASS)
     seen = Page(write_page(write_folder(tmp_path, rows, run=run_json(complete=False))))
-    assert "1 of 1 target departs" in seen.said()
-    assert "1 failing case of checks without an entry below" in seen.said()
+    assert "Cases fail on 1 of 1 target." in seen.said()
+    assert "1 failing case of checks that no fault above tells of" in seen.said()
 
 
 def test_links_lead_somewhere_in_the_page(tmp_path):
     seen = Page(write_page(full_folder(tmp_path)))
     ids = seen.attributes("id")
     assert len(ids) == len(set(ids))
-    assert "#d1" in seen.attributes("href")
+    assert {"#d-d0", "#f-d-d0"} <= set(seen.attributes("href"))
     assert all(link[1:] in ids for link in seen.attributes("href"))
     assert all(place in ids for place in seen.attributes("aria-labelledby", "for"))
 
@@ -114,11 +118,62 @@ def test_only_our_script_may_run(tmp_path):
     assert seen.source.count("<script") == 1
 
 
+def test_a_fault_is_told_once_for_all_targets_the_worst_first(tmp_path):
+    family = "output value padding=same"
+    mild = replace(DISCREPANCY, id="m", verdict=Verdict.IMPRECISE, family="output value", known="https://example.org/1")
+    refused = replace(DISCREPANCY, id="r", verdict=Verdict.REFUSED, worst_error=math.nan, family="output refused")
+    both = [replace(DISCREPANCY, id=name, target=f"{name}@cpu", family=family) for name in ("torch", "jax")]
+    seen = Page(write_page(write_folder(tmp_path, rows_of(Verdict.WRONG_VALUE), [mild, refused, *both])))
+    cards = [found["id"] for tag, found in seen.elements if tag == "article"]
+    assert cards == ["f-d-jax", "f-d-r", "f-d-m"]
+    assert "On jax@cpu , torch@cpu : 4 failing cases" in seen.said()
+    assert seen.row("New")[1] == "2"
+    assert seen.row("Known")[1] == "1"
+
+
+def test_what_is_known_comes_last_however_bad(tmp_path):
+    known = replace(DISCREPANCY, id="k", known="https://example.org/1", family="a")
+    mild = replace(DISCREPANCY, id="m", verdict=Verdict.IMPRECISE, family="b")
+    seen = Page(write_page(write_folder(tmp_path, rows_of(Verdict.WRONG_VALUE), [known, mild])))
+    assert [found["id"] for tag, found in seen.elements if tag == "article"] == ["f-d-m", "f-d-k"]
+
+
+def test_scripts_and_reports_are_on_the_page(tmp_path):
+    folder = write_folder(tmp_path, [RECORD], [DISCREPANCY])
+    (folder / "repro").mkdir()
+    (folder / "repro" / "d0.py").write_text("print('</pre><b>')")
+    (folder / "repro" / "d0.md").write_text("# A report")
+    seen = Page(write_page(folder))
+    assert "print('</pre><b>')" in seen.said()
+    assert "# A report" in seen.said()
+    assert {"d-d0-script", "d-d0-issue", "d-d0-replay", "d-d0-call"} == set(seen.attributes("data-copy"))
+    assert set(seen.attributes("data-copy")) <= set(seen.attributes("id"))
+
+
+def test_a_condition_is_told_in_words():
+    assert words.plain('stride_height > 1 and padding == "same"') == 'stride height above 1 and padding is "same"'
+    assert words.plain("only if channels % 8 != 0") == "only if channels modulo 8 is not 0"
+
+
 def test_tables_name_their_rows_and_columns(tmp_path):
     seen = Page(write_page(full_folder(tmp_path)))
     scopes = [found.get("scope") for tag, found in seen.elements if tag == "th"]
     assert scopes
     assert set(scopes) == {"row", "col"}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("out/cases/c.json", "cases/c.json"),
+        ("'/some where/out/cases/c.json'", "cases/c.json"),
+        ("cases/c.json", "cases/c.json"),
+        ("out/cases/other.json", "out/cases/other.json"),
+    ],
+)
+def test_a_replay_line_is_that_of_its_folder(given, shown):
+    told = replace(DISCREPANCY, smallest_case="c", replay=f"depthwise-conformance replay {given} --target 'a b'")
+    assert replay_here(told) == f"depthwise-conformance replay {shown} --target 'a b'"
 
 
 @hostile

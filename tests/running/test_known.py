@@ -83,7 +83,7 @@ def test_what_is_known_is_skipped_in_junit_with_its_reason(all_known):
 
 def test_the_page_says_what_is_known(all_known):
     page = (all_known[0] / "out" / "report.html").read_text(encoding="utf-8")
-    assert "1 distinct discrepancy (0 new, 1 known)" in page
+    assert "Nothing new: 1 known fault on 1 of 1 target." in page
     assert f'<a href="{URL}" rel="noreferrer">known</a>' in page
 
 
@@ -219,4 +219,4 @@ def test_processes_of_xdist_and_merged_runs_tell_the_same(tmp_path):
     assert not (tmp_path / "new.toml").exists()
     merge([tmp_path / "out"], tmp_path / "merged")
     page = write_page(tmp_path / "merged").read_text(encoding="utf-8")
-    assert "(0 new, 1 known)" in page and "stale: entry 2 of known.toml" in page
+    assert "Nothing new: 1 known fault" in page and "stale: entry 2 of known.toml" in page

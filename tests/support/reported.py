@@ -130,6 +130,8 @@ class Page(HTMLParser):
     def said(self) -> str:
         return " ".join(" ".join(self.text).split())
 
-    def row(self, target: str) -> list[str]:
-        row = next(row for row in self.rows if row and row[0].split()[:1] == [target])
+    def row(self, first: str, said: str = "") -> list[str]:
+        """The cells of the first row that begins with a word and says another."""
+        rows = (row for row in self.rows if row and first in row[0].split()[:2])
+        row = next(row for row in rows if said in " ".join(row))
         return [" ".join(cell.split()) for cell in row]
