@@ -14,7 +14,10 @@ from pathlib import Path
 from depthwise_conformance.reports.files import place_copy, unfinished
 from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
 
-FILES = ("results.parquet", "results.csv", "discrepancies.csv", "layers.csv", "report.html", "junit.xml")
+FILES = (
+    *("results.parquet", "results.csv", "discrepancies.csv", "layers.csv", "report.html"),
+    *("junit.xml", "ctrf.json", "badge.json"),
+)
 # the folders in it, and how their files are called: an id, and one of these
 PARTS = {"cases": (".json",), "cases/arrays": (".npy",), "repro": (".py", ".md")}
 MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself

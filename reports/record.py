@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -66,7 +67,9 @@ class Record:
     the tighter bound that good implementations keep to, which decides nothing; `signature` is what tells
     discrepancies of one target, check and verdict apart (the exception's class and message, the narrower arithmetic,
     the dtypes); `detail` is the story in words. `arguments` is JSON: the layer's arguments that differ from their
-    defaults. `versions` is "name version" joined by ", ".
+    defaults. `versions` is "name version" joined by ", ". `discrepancy` is the id of the one that tells why the
+    case fails, "" where it does not or the run was ended before. `seconds` are those of the calls that were made for
+    the check; a call that several checks need counts for the first of them. NaN where an earlier release wrote the run.
     """
 
     target: str
@@ -84,6 +87,8 @@ class Record:
     input_shape: str
     recipe: str
     seed: int
+    discrepancy: str = ""
+    seconds: float = field(default=math.nan, compare=False)
 
 
 @dataclass(frozen=True)

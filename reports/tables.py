@@ -20,7 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import columns, encode_row, storable
-from depthwise_conformance.reports.files import at_once
+from depthwise_conformance.reports.files import at_once, place_copy
 from depthwise_conformance.reports.folders import install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
@@ -37,6 +37,8 @@ GROUP_CHARACTERS = 64_000_000  # a row group's worth of long messages, should ev
 _ARROW = {str: pa.string(), Verdict: pa.string(), float: pa.float64(), int: pa.uint64()}
 _COLUMNS = columns(Record)
 SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in _COLUMNS.items()])
+_EARLIER = SCHEMA.names[:-2]  # of releases that wrote neither `discrepancy` nor `seconds`
+_TOLD = [name for name in _COLUMNS if name != "seconds"]  # in the CSV file: the same for the same seed
 # Few distinct values in many rows: read as categories. The others differ from row to row.
 CATEGORIES = ["target", "device", "versions", "check", "verdict", "dtype", "recipe"]
 Join = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
@@ -47,7 +49,8 @@ class RecordWriter:
     """Streams records to `results.parquet` and `results.csv`: a context manager, to be written from any thread.
 
     Memory stays flat: rows leave by the group. Leaving the context completes both files, whatever ended the run.
-    The CSV file guards text against spreadsheets (see `cells`); the Parquet file has it as it was.
+    The CSV file guards text against spreadsheets (see `cells`) and has no `seconds`, so that the same run writes the
+    same file; the Parquet file has all of it as it was.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +65,7 @@ class RecordWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self._csv = csv.writer(stack.enter_context(at_once(self._folder / RESULTS_CSV)))
-            self._csv.writerow(_COLUMNS)
+            self._csv.writerow(_TOLD)
             file = stack.enter_context(at_once(self._folder / RESULTS, "wb"))
             self._parquet = stack.enter_context(pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=True))
             self._files = stack.pop_all()
@@ -91,7 +94,19 @@ class RecordWriter:
         rows, self._rows, self._characters = self._rows, [], 0
         if rows:
             self._parquet.write_table(_table(rows))
-            self._csv.writerows(encode_row(row, _COLUMNS) for row in rows)
+            self._csv.writerows(encode_row(row, _TOLD) for row in rows)
+
+
+def name_discrepancies(folder: Path, name: Callable[[Record], str]) -> None:
+    """Writes the results anew, every failing record with the `name` of the discrepancy that tells it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with RecordWriter(Path(scratch)) as writer:
+            for records in _batches(folder):
+                failing = (one.verdict.is_discrepancy for one in records)
+                pairs = zip(records, failing, strict=True)
+                writer.write([replace(one, discrepancy=name(one)) if fails else one for one, fails in pairs])
+        for file in (RESULTS, RESULTS_CSV):
+            place_copy(Path(scratch, file), folder / file)
 
 
 def read_results(folder: Path) -> pd.DataFrame:
@@ -101,6 +116,8 @@ def read_results(folder: Path) -> pd.DataFrame:
     """
     with _results(folder, read_dictionary=CATEGORIES) as file:
         frame: pd.DataFrame = file.read().to_pandas()
+    if "seconds" not in frame:
+        frame = frame.assign(discrepancy="", seconds=np.nan)
     return frame
 
 
@@ -204,7 +221,7 @@ def _results(folder: Path, **options: Any) -> Any:
         raise ValueError(f"{folder}: {RESULTS} is missing") from None
     except pa.ArrowException as error:
         raise ValueError(f"{folder}: {RESULTS} is not a complete Parquet file: {error}") from None
-    if file.schema.names != SCHEMA.names:
+    if file.schema.names not in (SCHEMA.names, _EARLIER):
         file.close()
         raise ValueError(f"{folder}: {RESULTS} has the columns {file.schema.names}, not {SCHEMA.names}")
     return file

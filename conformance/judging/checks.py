@@ -87,12 +87,22 @@ def judge_case(
     found.update(_untold_loss(expectation, steps, outcomes, checks, found))
     printed = next((outcome.printed.strip() for outcome in outcomes if outcome.printed.strip()), "")
     wrong = "output" in found and found["output"].verdict is Verdict.WRONG_VALUE
+    spent = _spent(steps, outcomes, found)
     for check, judgement in found.items():
         if wrong and judgement.verdict is Verdict.IMPRECISE:
             judgement = dataclasses.replace(judgement, verdict=Verdict.WRONG_VALUE, signature="")
         if printed and judgement.verdict.is_discrepancy:
             judgement = dataclasses.replace(judgement, detail=f"{judgement.detail}\nit printed:\n{printed}")
-        yield check, judgement
+        yield check, dataclasses.replace(judgement, seconds=spent[check])
+
+
+def _spent(steps: tuple[Step, ...], outcomes: tuple[Outcome, ...], found: Collection[str]) -> dict[str, float]:
+    """The seconds of the calls by the check that they were made for; of several that need a call, by the first."""
+    spent = dict.fromkeys(found, 0.0)
+    for step, outcome in zip(steps, outcomes, strict=False):
+        for check in [check for check in (*_askers(step.role), *found) if check in spent][:1]:
+            spent[check] += outcome.seconds
+    return spent
 
 
 def _judge_answers(

@@ -150,12 +150,14 @@ class Tally:
     passed_layers: list[LayerCase] = field(default_factory=list)
     passed_refusals: list[Refusal] = field(default_factory=list)
     exhibits: list[Exhibit] = field(default_factory=list)  # of passing cases
+    seconds: float = 0.0
 
     def add(
         self, case: AnyCase, judgement: Judgement, block: Draw | None = None, exhibit: Exhibit | None = None
     ) -> None:
         """Counts a judgement, and keeps what a discrepancy is told by."""
         self.verdicts[judgement.verdict] += 1
+        self.seconds += judgement.seconds
         exhibit = _bare(exhibit)
         if judgement.verdict is Verdict.UNSUPPORTED:
             self.reasons[judgement.signature] += 1

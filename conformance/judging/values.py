@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,17 @@ SHOWN = 8  # elements told in full
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with its figures: `error` in units of the bound, the others as in `Record`."""
+    """A verdict with its figures: `error` in units of the bound, the others as in `Record`.
+
+    Judgements that say the same are the same, however many `seconds` their calls took.
+    """
 
     verdict: Verdict
     error: float = math.nan
     signature: str = ""
     detail: str = ""
     quality: float = math.nan
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

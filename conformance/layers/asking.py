@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from depthwise_conformance.casebook.case import LayerCase, Refusal, WholeLayer
@@ -85,9 +86,8 @@ def _program(case: WholeLayer) -> Program:
 
 
 def _judge(declared: Mapping[str, Arithmetic], case: WholeLayer, outcomes: tuple[Outcome, ...]) -> Judgement:
-    if isinstance(case, Refusal):
-        return judge_refusal(case, outcomes[0])
-    return judge_layer(case, outcomes, declared)
+    judgement = judge_refusal(case, outcomes[0]) if isinstance(case, Refusal) else judge_layer(case, outcomes, declared)
+    return replace(judgement, seconds=sum(outcome.seconds for outcome in outcomes))
 
 
 @contextmanager

@@ -57,6 +57,7 @@ class Engine:
         self.examiner = Examiner(options.checks, options.strength)
         self.comparing: Comparing | None = None
         self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
+        self.announce_end: Callable[[Target], None] = lambda target: None
         self.is_known: Callable[[Target, str, Failure], bool] = lambda *_: False
         self._told: set[str] = set()
         self._active = threading.Semaphore(ACTIVE)
@@ -67,6 +68,8 @@ class Engine:
         if self.options.given and self.comparing is None:
             self.comparing = Comparing(self.options.given, [target.name for target in live])
         executors = {id(target): ThreadPoolExecutor(1) for target in live}
+        for target in live:
+            self._progress(target, 0)
         under_way: collections.deque[list[Future[None]]] = collections.deque()
         try:
             for work in self._work(live, selected):
@@ -76,6 +79,7 @@ class Engine:
                 if self.stop_early and any(map(self._departs, live)):
                     self.stopped = True
                     break
+            under_way.append([executors[id(t)].submit(self.announce_end, t) for t in live])
             while under_way:
                 _wait(under_way.popleft())
         except BaseException:
@@ -276,6 +280,7 @@ def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
             input_shape=shape,
             recipe=recipe_of(case.data),
             seed=case.data.seed,
+            seconds=judgement.seconds,
         )
         for check, judgement in found
     ]

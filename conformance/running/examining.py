@@ -124,7 +124,8 @@ def judge_cores(target: Target, expectations: Sequence[Expectation]) -> Iterator
     alone = target.worker.another(cores=1)
     try:
         for expectation, (many,), (one,) in zip(mine, target.worker.run(requests), alone.run(requests), strict=True):
-            yield judge.judge_threads(expectation, many, one)
+            judgement = judge.judge_threads(expectation, many, one)
+            yield judgement and replace(judgement, seconds=many.seconds + one.seconds)
     finally:
         alone.close()
 

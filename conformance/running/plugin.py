@@ -46,13 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not any(map(_is_suite, config.args)):
         return
     from depthwise_conformance.running.folder import check_folder
-    from depthwise_conformance.running.junit import NamesInJUnit
+    from depthwise_conformance.running.junit import ItemsInJUnit
     from depthwise_conformance.running.knownfile import read_known
     from depthwise_conformance.running.shards import Shards
     from depthwise_conformance.running.usage import UsageError
 
     config.stash[ASKED_FOR] = True
-    config.pluginmanager.register(NamesInJUnit(config))
+    config.pluginmanager.register(ItemsInJUnit(config))
     try:
         given = _given(config)
         out = given["--out"].absolute()
@@ -183,10 +183,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if REPORT in config.stash:
         from rich.console import Console
 
+        from depthwise_conformance.running.actions import tell_actions
         from depthwise_conformance.running.summary import print_summary
 
         terminalreporter.section("conformance")
         print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
+        tell_actions(config.stash[REPORT].parent, terminalreporter.write_line)
     if added := config.stash.get(ADDED, ""):
         terminalreporter.write_line(added)
 

@@ -17,11 +17,12 @@ from depthwise_conformance.casebook.case import AnyCase
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
+from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.layers import write_layers
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import write_runs
-from depthwise_conformance.reports.tables import RecordWriter, write_discrepancies
+from depthwise_conformance.reports.tables import RecordWriter, name_discrepancies, write_discrepancies
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.casefiles import has_cases, read_folder, write_case
@@ -29,12 +30,14 @@ from depthwise_conformance.running.describing import describe_machine, describe_
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.folder import check_folder, clear_folder
 from depthwise_conformance.running.given import read_given
+from depthwise_conformance.running.junit import SECONDS
 from depthwise_conformance.running.known import Known, Part
 from depthwise_conformance.running.knownfile import Entry, check_update, read_known
 from depthwise_conformance.running.reproducing import write_reproduction
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
+from depthwise_conformance.running.tracing import Told
 from depthwise_conformance.running.troubles import (
     LostTargetError,
     NothingJudged,
@@ -125,6 +128,7 @@ class ConformanceRun:
         self._lost: set[str] = set()
         self._parts: dict[str, list[Part]] = {}  # by the target
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
+        self._traced = Told()
         self._outdated: dict[tuple[str, str], list[str]] = {}
         self._reasons: dict[str, str] = {}  # why a discrepancy is known, by its id
         self._started = time.time()
@@ -192,13 +196,19 @@ class ConformanceRun:
         return self._reasons[found.id]
 
     def figures(self, target_name: str, check: str) -> dict[str, int | str]:
-        """How many cases a check has judged of a target, how many were declined or failed, and ids of discrepancies."""
-        verdicts = self.engine.tallies.get((target_name, check), Tally()).verdicts
+        """How many cases a check has judged of a target, how many were declined or failed, its time, and what fails."""
+        tally = self.engine.tallies.get((target_name, check), Tally())
+        verdicts = tally.verdicts
         distinct = [part.distinct for part in self._parts.get(target_name, [])]
         told = [self._told[id(one)] for one in distinct if check in one.checks and id(one) in self._told]
         declined = verdicts[Verdict.UNSUPPORTED]
         failed = sum(count for verdict, count in verdicts.items() if verdict.is_discrepancy)
-        counts = {"judged": verdicts.total() - declined, "declined": declined, "failed": failed}
+        counts: dict[str, int | str] = {
+            "judged": verdicts.total() - declined,
+            "declined": declined,
+            "failed": failed,
+            SECONDS: str(tally.seconds),
+        }
         known = {"known": "; ".join(f"{one.id} {one.known}" for one in told if one.known)}
         return {**counts, "discrepancies": " ".join(one.id for one in told), **(known if self.options.known else {})}
 
@@ -268,9 +278,12 @@ class ConformanceRun:
         """Writes what is known at the end; last of all, that it is complete."""
         self._writer.__exit__(None, None, None)
         write_discrepancies(self.options.out, self.discrepancies)
+        if self.discrepancies:
+            name_discrepancies(self.options.out, self._traced.name)
         write_layers(self.options.out, self.engine.comparing.rows if self.engine.comparing else ())
         told = self._description()
         page = write_page(self.options.out, [told])
+        write_badge(self.options.out, [told])
         write_runs(self.options.out, [told])
         return page
 
@@ -307,6 +320,7 @@ class ConformanceRun:
             told = self._as_known(told, target, smallest.case, entry) if entry else told
             write_reproduction(self.options.out, told, target, smallest.case, self.engine.examiner)
             self._told[id(one)] = told
+            self._traced.note(target.name, one, told.id)
             self.discrepancies.append(told)
         return self._told[id(one)]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.folders import is_run_folder
 from depthwise_conformance.reports.known import join_known
 from depthwise_conformance.reports.page import write_page
@@ -47,6 +48,7 @@ class Shards:
             return None
         try:
             merge(folders, self._out, self._join)
+            write_badge(self._out)
             return write_page(self._out)
         except Exception as error:
             self.undone = True

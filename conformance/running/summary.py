@@ -1,9 +1,9 @@
-"""What a run shows on a terminal at its end: targets by checks, and where the report is."""
+"""What a run shows at its end: targets by checks, the worst faults, how long it took, and where the report is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle, tell_outdated
+from depthwise_conformance.reports.digest import WORST, Counts, Digest, read_digest
+from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle
 from depthwise_conformance.reports.layers import LAYERS, read_layers
-from depthwise_conformance.reports.record import CHECKS, REFERENCE, Comparison, Verdict
-from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
+from depthwise_conformance.reports.record import REFERENCE, Comparison, Verdict
+from depthwise_conformance.reports.words import duration, visible
 
 LAYERS_SHOWN, PAIRS_SHOWN = 40, 3
 
 
 def print_summary(folder: Path, console: Console) -> None:
-    """The table of targets by checks of a run folder, what did not run, and where the report is."""
-    console.print(_table(folder))
+    """Targets by checks, the worst of what was found, what did not run, the time taken, and where the report is."""
+    digest = read_digest(folder)
+    for table in _tables(digest, console.width):
+        console.print(table)
     if rows := read_layers(folder):
         _print_layers(rows, console)
-    for run in read_runs(folder):
+    _print_worst(digest, console)
+    for run in digest.runs:
         for target in run["targets"]:
             if target["status"] != "judged":
                 console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
@@ -38,31 +41,75 @@ def print_summary(folder: Path, console: Console) -> None:
             console.print("The run is incomplete: what it did not reach is not known.", style="red bold")
         for told in (*run.get("thin", []), *run.get("cut_short", [])):
             console.print(told, style="red bold", soft_wrap=True)
-    entries = join_known(read_runs(folder))
-    for told in tell_outdated(entries):
+    entries = join_known(digest.runs)
+    for told in digest.outdated:
         console.print(told, style="red bold", soft_wrap=True)
     for told in tell_idle(entries):
         console.print(told, style="dim", soft_wrap=True)
-    found = tell_counts(read_discrepancies(folder), bool(entries))
+    found = tell_counts(digest.found, bool(entries))
+    console.print(f"Took {duration(digest.seconds)}.")
     console.print(f"{found}. Report: {folder / 'report.html'}", soft_wrap=True)
 
 
-def _table(folder: Path) -> Table:
-    rows = summarise_folder(folder).to_dict("records")
-    cells = {(row["check"], row["target"]): _cell(row) for row in rows}
-    targets = list(dict.fromkeys(str(row["target"]) for row in rows))
-    title = "Judged cases: how many passed, or how many failed"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    table.add_column("check", no_wrap=True)
-    for target in targets:
-        table.add_column(target, justify="right", overflow="fold", min_width=len("99 fail"))
-    for check in [check for check in CHECKS if any(row["check"] == check for row in rows)]:
-        table.add_row(check, *(cells.get((check, target), Text("")) for target in targets))
-    described = {target["target"]: target for run in read_runs(folder) for target in run["targets"]}
-    for word, count in (("judged", _judged), ("declined", _declined)):
-        figures = (str(count(described[target])) if target in described else "" for target in targets)
-        table.add_row(f"cases {word}", *figures, style="dim")
+def _tables(digest: Digest, width: int) -> Iterator[Table]:
+    """Targets as columns where they fit; where they do not, targets as rows, and as many checks to a table as fit."""
+    rows = [(check, [_cell(digest.cells.get((name, check))) for name in digest.targets]) for check in digest.checks]
+    for title, figure in (("cases judged", _judged), ("cases declined", _declined), ("seconds", _seconds)):
+        described = (digest.described.get(name) for name in digest.targets)
+        rows.append((title, [Text(figure(one) if one else "", style="dim") for one in described]))
+    widths = [
+        max(len(name), *(cells[place].cell_len for _, cells in rows)) for place, name in enumerate(digest.targets)
+    ]
+    if max(len(title) for title, _ in rows) + sum(1 + one for one in widths) <= width:
+        table = _empty("check", digest.targets)
+        for title, cells in rows:
+            table.add_row(title, *cells)
+        yield table
+        return
+    left = rows
+    while left:
+        some = _fitting(left, width - max(map(len, digest.targets)))
+        table = _empty("target", [title.replace("_", "_\n").replace(" ", "\n") for title, _ in some])
+        table.title = table.title if left is rows else None
+        for place, name in enumerate(digest.targets):
+            table.add_row(name, *(cells[place] for _, cells in some))
+        yield table
+        left = left[len(some) :]
+
+
+def _empty(first: str, others: Sequence[str]) -> Table:
+    title = "Judged cases: passed/failed/declined"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(first, no_wrap=True, vertical="bottom")
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def _fitting(rows: Sequence[tuple[str, list[Text]]], width: int) -> Sequence[tuple[str, list[Text]]]:
+    """The first of the rows that, as columns, go into so many characters; one at least."""
+    for count, (title, cells) in enumerate(rows):
+        words = (len(word) + 1 for word in title.replace("_", "_ ").split())
+        width -= 1 + max(*(cell.cell_len for cell in cells), *words)
+        if width < 0:
+            return rows[: max(count, 1)]
+    return rows
+
+
+def _print_worst(digest: Digest, console: Console) -> None:
+    """The worst of what was found, in two lines each."""
+    worst = digest.worst_first[:WORST]
+    if worst:
+        console.print("The worst of them:" if len(digest.found) > WORST else "What was found:")
+    for one in worst:
+        known = "known " if one.known else ""
+        cases = f"{one.failing} of {one.failing + one.passing} cases"
+        told = f"{one.id} {known}{one.target}: {one.check} is {one.verdict.value} on {cases}"
+        console.print(Text(visible(told), style="dim" if known else "red"), overflow="ellipsis", no_wrap=True)
+        says = one.says or one.signature or one.place
+        if says:
+            first = visible(says.splitlines()[0])
+            console.print(Text(f"  {first}", style="dim"), overflow="ellipsis", no_wrap=True)
 
 
 def _print_layers(rows: Sequence[Comparison], console: Console) -> None:
@@ -104,17 +151,19 @@ def _distance(row: Comparison) -> Text:
     return Text(f"{row.verdict.value} {figure}".rstrip(), style=style)
 
 
-def _judged(target: Mapping[str, Any]) -> int:
-    return int(target.get("judged", 0))
+def _judged(target: Mapping[str, Any]) -> str:
+    return str(target.get("judged", 0))
 
 
-def _declined(target: Mapping[str, Any]) -> int:
-    return sum(target.get("declined", {}).values())
+def _declined(target: Mapping[str, Any]) -> str:
+    return str(sum(target.get("declined", {}).values()))
 
 
-def _cell(row: Any) -> Text:
-    passed = int(row[Verdict.PASS.value])
-    failed = sum(int(row[verdict.value]) for verdict in Verdict if verdict.is_discrepancy)
-    if passed + failed == 0:
+def _seconds(target: Mapping[str, Any]) -> str:
+    return f"{target.get('seconds', 0.0):.1f}"
+
+
+def _cell(counts: Counts | None) -> Text:
+    if counts is None or counts == Counts():
         return Text("-", style="dim")
-    return Text(f"{failed} fail", style="red bold") if failed else Text(str(passed), style="green")
+    return Text(str(counts), style="red bold" if counts.failed else "green" if counts.passed else "dim")

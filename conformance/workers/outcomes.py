@@ -69,7 +69,7 @@ def read_outcome(request: Message, answer: Message) -> Outcome:
             shape=None if shape is None else tuple(None if size is None else operator.index(size) for size in shape),
             classes=tuple(str(name) for name in header.get("classes", ())),
             impurities=_impurities(header),
-            seconds=float(header.get("seconds", 0.0)),
+            seconds=max(0.0, float(header.get("seconds", 0.0))),
             facts=tuple(dict(facts) for facts in header.get("facts", ())),
             step=str(header.get("step", "")),
             traceback=str(header.get("traceback", "")),

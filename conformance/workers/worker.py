@@ -102,11 +102,13 @@ class Worker:
         outcomes: list[Outcome] = []
         try:
             for request in program:
+                start = time.monotonic()
                 outcomes.append(read_outcome(request, self._live().receive(self._limit)))
                 self._limit = self.timeout
         except WorkerLostError as loss:
             self._check_aborted()
-            outcomes.append(Outcome("timed_out" if loss.timed_out else "crashed", str(loss)))
+            kind, waited = "timed_out" if loss.timed_out else "crashed", time.monotonic() - start
+            outcomes.append(Outcome(kind, str(loss), seconds=waited))
         return tuple(outcomes)
 
     def _live(self) -> Process:

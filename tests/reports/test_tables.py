@@ -83,7 +83,7 @@ def test_the_csv_says_the_same_to_csv_and_pandas(tmp_path, rows):
         writer.write(rows)
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         names, *cells = csv.reader(file)
-    assert names == [field.name for field in fields(Record)]
+    assert names == [field.name for field in fields(Record) if field.name != "seconds"]
     frame = pd.read_csv(tmp_path / "results.csv", dtype=str, keep_default_na=False)
     assert frame.to_numpy().tolist() == cells
     for row, line in zip(rows, cells, strict=True):

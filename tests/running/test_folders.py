@@ -164,6 +164,8 @@ def test_several_processes_are_one_run_and_complete_when_it_is(tmp_path, process
             "discrepancies.csv",
             "run.json",
             "junit.xml",
+            "ctrf.json",
+            "badge.json",
             "report.html",
             "cases",
             "repro",

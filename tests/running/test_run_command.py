@@ -26,7 +26,7 @@ def test_the_folder_of_a_run_has_everything_in_it(good):
     folder, _ = good
     names = {path.name for path in folder.iterdir()}
     tables = {"results.parquet", "results.csv", "discrepancies.csv"}
-    assert names == {*tables, "run.json", "junit.xml", "report.html", "cases"}
+    assert names == {*tables, "run.json", "junit.xml", "ctrf.json", "badge.json", "report.html", "cases"}
     frame = records(folder)
     assert set(frame["check"]) == set(CHECKS)
     assert set(frame["verdict"]) == {"pass"}

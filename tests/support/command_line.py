@@ -87,5 +87,5 @@ def as_pytest(*arguments: object) -> list[str]:
 
 
 def records(folder: Path) -> pd.DataFrame:
-    frame = read_results(folder).astype(object).fillna("")
+    frame = read_results(folder).drop(columns="seconds").astype(object).fillna("")
     return frame.sort_values(["target", "check", "case"], ignore_index=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from depthwise_conformance.reports import markdown
 from depthwise_conformance.reports.changes import OPEN, REGRESSED, Change, compare_folders
 from depthwise_conformance.reports.sheets import write_sheet
 from depthwise_conformance.reports.words import counted, visible
@@ -39,25 +40,19 @@ def run(options: argparse.Namespace) -> int:
         write_sheet(options.csv, Change, changes)
     regressed = sum(one.kind == REGRESSED for one in changes)
     if options.markdown:
-        print(_markdown(changes))
+        print(markdown.table(HEADINGS, [_texts(one) for one in changes]))
     elif changes:
         Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(_table(changes))
     print(f"{counted(len(changes), 'change')}, {regressed} of them for the worse.")
     return FAILED if regressed else 0
 
 
-def _cells(one: Change) -> tuple[str, ...]:
-    texts = (one.kind, one.target, one.check, one.what, one.old, one.new, str(one.cases), one.example)
-    return tuple(visible(text) for text in texts)
+def _texts(one: Change) -> tuple[str, ...]:
+    return one.kind, one.target, one.check, one.what, one.old, one.new, str(one.cases), one.example
 
 
 def _table(changes: Sequence[Change]) -> Table:
     table = Table(*HEADINGS, box=None, pad_edge=False)
     for one in changes:
-        table.add_row(*(escape(cell) for cell in _cells(one)))
+        table.add_row(*(escape(visible(text)) for text in _texts(one)))
     return table
-
-
-def _markdown(changes: Sequence[Change]) -> str:
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *map(_cells, changes)]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)

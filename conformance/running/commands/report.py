@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
+from depthwise_conformance.reports.badge import write_badge
+from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.tables import merge
+from depthwise_conformance.running.actions import SUMMARY, add_summary
 from depthwise_conformance.running.usage import UsageError
 
 
@@ -17,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the page and prints its path."""
+    """Writes the page and the badge, and prints the page's path."""
     folder = options.folder[0]
     if options.out is not None:
         folder = options.out
@@ -25,4 +29,7 @@ def run(options: argparse.Namespace) -> int:
     elif len(options.folder) > 1:
         raise UsageError("several folders need --out FOLDER, where they are merged")
     print(write_page(folder))
+    write_badge(folder)
+    if summary := os.environ.get(SUMMARY):
+        add_summary(read_digest(folder), Path(summary), print)
     return 0

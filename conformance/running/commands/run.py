@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from depthwise_conformance.reports.ctrf import write_ctrf
+from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.files import place_copy
 from depthwise_conformance.running import plugin
 from depthwise_conformance.running.display import RunConsole
@@ -65,11 +68,16 @@ def run(options: argparse.Namespace) -> int:
         status = _session(arguments, console, judged)
         if console.report is not None and junit.is_file():
             place_copy(junit, console.report.with_name(junit.name))
+            write_ctrf(console.report.parent)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError("nothing was selected, so nothing was judged, and no folder written")
-    if status == FAILED and not console.found:
-        return UNDONE  # of an error, no target's fault
-    return status if status in (0, FAILED) else UNDONE
+    if (status == FAILED and not console.found) or status not in (0, FAILED):
+        status = UNDONE  # of an error, no target's fault
+    if console.report is not None and not sys.stdout.isatty():
+        print(
+            json.dumps({"status": status, **read_digest(console.report.parent).figures, "report": str(console.report)})
+        )
+    return status
 
 
 def _session(arguments: Sequence[str], console: RunConsole, judged: ConformanceRun | None) -> int:
