@@ -16,7 +16,7 @@ import depthwise_conformance
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 FRONT = "depthwise_conformance"
-MODULES = (FRONT, f"{FRONT}.reference", f"{FRONT}.adapters.translate")
+MODULES = (FRONT, f"{FRONT}.reports", f"{FRONT}.reference", f"{FRONT}.adapters.translate")
 INTRODUCTION = """# The interface
 
 What users write against, from its docstrings (`python tests/test_api.py` writes this page anew).

@@ -261,3 +261,24 @@ def test_a_run_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(ValueError, match=r"run\.json"):
         read_runs(tmp_path)
+
+
+def test_failing_records_are_named_after_their_discrepancy(tmp_path):
+    rows = rows_of(Verdict.PASS, Verdict.WRONG_VALUE, Verdict.UNSUPPORTED, seconds=1.5)
+    write_folder(tmp_path, rows)
+    tables.name_discrepancies(tmp_path, lambda record: f"{record.check}!")
+    frame = read_results(tmp_path)
+    assert frame["discrepancy"].tolist() == ["", "output!", ""]
+    assert frame["seconds"].tolist() == [1.5] * 3
+    assert pd.read_csv(tmp_path / "results.csv", keep_default_na=False)["discrepancy"].tolist() == ["", "output!", ""]
+
+
+def test_results_of_an_earlier_release_are_read(tmp_path):
+    folder = write_folder(tmp_path / "run", [RECORD] * 2)
+    path = folder / "results.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["discrepancy", "seconds"]), path)
+    frame = read_results(folder)
+    assert frame["discrepancy"].tolist() == ["", ""]
+    assert frame["seconds"].isna().all()
+    merge([folder, write_folder(tmp_path / "new", [replace(RECORD, seconds=1.0)])], tmp_path / "both")
+    assert read_results(tmp_path / "both")["seconds"].tolist()[2:] == [1.0]
