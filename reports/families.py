@@ -11,7 +11,10 @@ from pathlib import Path
 
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, read_case
+from depthwise_conformance.reports.evidence import Evidence, read_evidence
 from depthwise_conformance.reports.matrix import Subject, rank, subject_of
+from depthwise_conformance.reports.numbers import Shown, as_keras, show_given, show_results
+from depthwise_conformance.reports.pictures import Picture, draw_error
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 
 # The worst first: what is wrong without a word, what gives nothing, what is refused amiss, what is inexact.
@@ -28,14 +31,15 @@ _PLAIN = re.compile(r"[\w-]{1,100}", re.ASCII)
 class Member:
     """One discrepancy with all that is told of it.
 
-    `anchor` is its place on the page; `script` and `issue` are the texts of its files in `repro/`, empty where there is
-    none, and `replay` the command that repeats it in the run's folder.
+    `anchor` is its place on the page; `evidence`, `script` and `issue` are what its files in `repro/` hold, None or
+    empty where there is none, and `replay` the command that repeats it in the run's folder.
     """
 
     anchor: str
     discrepancy: Discrepancy
     meaning: words.Meaning
     case: CaseText | None
+    evidence: Evidence | None
     replay: str
     script: str
     issue: str
@@ -52,13 +56,34 @@ class Member:
 
     @property
     def severity(self) -> int:
-        """Its place among verdicts, the worst first."""
-        return SEVERITY.index(self.discrepancy.verdict)
+        """Its place among verdicts, the worst first; garbage is a wrong value, whatever explains it."""
+        return 0 if self.evidence and self.evidence.garbage else SEVERITY.index(self.discrepancy.verdict)
 
     @property
     def tone(self) -> str:
-        """That of its verdict."""
-        return self.meaning.tone
+        """That of its verdict, but for garbage, which is never a mild one."""
+        return "fail" if self.severity == 0 else self.meaning.tone
+
+    @property
+    def picture(self) -> Picture | None:
+        """Where the smallest case is off; None where nothing was measured."""
+        error = self.evidence.arrays.get("error") if self.evidence else None
+        return draw_error(error) if error else None
+
+    @property
+    def given(self) -> list[Shown]:
+        """The numbers that go in."""
+        return show_given(self.evidence) if self.evidence else []
+
+    @property
+    def results(self) -> list[Shown]:
+        """What was expected and what came back."""
+        return show_results(self.evidence) if self.evidence else []
+
+    @property
+    def code(self) -> str:
+        """The smallest case in Keras, numbers and all; "" where these are too many, or are not there."""
+        return as_keras(self.case.call, self.evidence) if self.case and self.evidence else ""
 
 
 @dataclass(frozen=True)
@@ -162,6 +187,7 @@ def _member(folder: Path, anchor: str, one: Discrepancy) -> Member:
         discrepancy=one,
         meaning=words.MEANINGS[one.verdict],
         case=read_case(folder, one.smallest_case),
+        evidence=read_evidence(folder, one.id),
         replay=replay_here(one),
         script=_text(folder, one.id, ".py"),
         issue=_text(folder, one.id, ".md"),

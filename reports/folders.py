@@ -19,7 +19,7 @@ FILES = (
     *("junit.xml", "ctrf.json", "badge.json"),
 )
 # the folders in it, and how their files are called: an id, and one of these
-PARTS = {"cases": (".json",), "cases/arrays": (".npy",), "repro": (".py", ".md")}
+PARTS = {"cases": (".json",), "cases/arrays": (".npy",), "repro": (".py", ".md", ".json")}
 MARKS = ("tool", "checks", "targets")  # what every run of ours says of itself
 _ID = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64}", re.ASCII)
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import columns, encode_row, storable
 from depthwise_conformance.reports.files import at_once, place_copy
-from depthwise_conformance.reports.folders import install, objection
+from depthwise_conformance.reports.folders import PARTS, install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs, write_runs
@@ -199,8 +199,8 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
         for folder in folders:
             _copy_new(folder, made, "cases/*.json")
             _copy_new(folder, made, "cases/arrays/*.npy")
-            _copy_new(folder, made, "repro/*.py")
-            _copy_new(folder, made, "repro/*.md")
+            for suffix in PARTS["repro"]:
+                _copy_new(folder, made, f"repro/*{suffix}")
         write_runs(made, join(runs))
         install(made, out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.words import title, visible
 from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.exhibiting import write_numbers
 from depthwise_conformance.running.scripting import Asked, write_script
 from depthwise_conformance.running.targets import Target, asking_for
 from depthwise_conformance.running.telling import tell_case
@@ -25,10 +27,11 @@ OF_LAYERS = "The constructor's signature, and its entry for each argument."
 
 
 def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: AnyCase, examiner: Examiner) -> None:
-    """Writes `repro/ID.py`, where a script is known, and `repro/ID.md` into the run's folder."""
+    """Writes `repro/ID.py`, where a script is known, `repro/ID.md` and `repro/ID.json` into the run's folder."""
     script, reason = "", ""
+    again = functools.cache(partial(_ask, target, case, told.check, examiner))
     try:
-        script = write_script(Asked(told, _builtin(target), case, partial(_ask, target, case, told.check, examiner)))
+        script = write_script(Asked(told, _builtin(target), case, again))
     except Unsupported as error:
         reason = str(error)
     place = folder / "repro"
@@ -36,6 +39,7 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
     if script:
         place_text(place / f"{told.id}.py", script)
     place_text(place / f"{told.id}.md", tell_issue(told, case, script, reason))
+    write_numbers(folder, told, case, again)
 
 
 def tell_issue(told: Discrepancy, case: AnyCase, script: str, reason: str) -> str:
