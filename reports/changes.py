@@ -49,7 +49,7 @@ def compare_folders(old: Path, new: Path) -> list[Change]:
     frames = [_judged(read_results(folder)) for folder in (old, new)]
     found = [read_discrepancies(folder) for folder in (old, new)]
     if not set(frames[0].target) & set(frames[1].target):
-        frames = [frame.assign(target=frame.target.map(_bare)) for frame in frames]
+        frames = [frame.assign(target=frame.target.map(bare)) for frame in frames]
         found = [[_renamed(one) for one in some] for some in found]
     common = set(frames[0].target) & set(frames[1].target)
     if not common:
@@ -157,9 +157,10 @@ def _of(kind: str, one: Discrepancy, old: str, new: str) -> Change:
     return Change(kind, one.target, one.check, one.family, old, new, one.failing, one.smallest_case)
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
+    """A target's name without its device."""
     return name.partition("@")[0]
 
 
 def _renamed(one: Discrepancy) -> Discrepancy:
-    return replace(one, target=_bare(one.target))
+    return replace(one, target=bare(one.target))

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from reported import CASE, DISCREPANCY, RECORD, run_json, write_folder
+from reported import CASE, DISCREPANCY, HOSTILE, RECORD, Page, run_json, write_folder
 
 from depthwise_conformance.reports.changes import compare_folders
+from depthwise_conformance.reports.changespage import write_changes
 from depthwise_conformance.reports.record import Verdict
 
 PASS, WRONG, IMPRECISE = Verdict.PASS, Verdict.WRONG_VALUE, Verdict.IMPRECISE
@@ -109,3 +110,31 @@ def test_nothing_in_common(tmp_path):
     one, other = folder(tmp_path / "one", rows([PASS])), folder(tmp_path / "other", rows([PASS], target="jax@cpu"))
     with pytest.raises(ValueError, match="no target in common that was judged: torch; jax"):
         compare_folders(one, other)
+
+
+def test_the_page_shows_every_target_and_check_and_nothing_that_runs(tmp_path):
+    hostile = replace(DISCREPANCY, family=HOSTILE, smallest_case=CASE, cause=HOSTILE)
+    judged = [*rows([PASS, WRONG]), *rows([PASS], check="shape"), *rows([PASS], target="jax@cpu")]
+    old = folder(tmp_path / "old", judged)
+    new = folder(
+        tmp_path / "new",
+        [*rows([WRONG, PASS]), *rows([PASS], check="shape"), *rows([PASS], target="jax@cpu")],
+        [hostile],
+    )
+    write_changes(tmp_path / "page.html", old, new, compare_folders(old, new))
+    page = Page(tmp_path / "page.html")
+    assert "1 regressed, 1 new, 1 fixed" in page.said()
+    assert page.row("output")[1:] == ["·", "1 regressed 1 new 1 fixed"]
+    assert page.row("shape")[1:] == ["", "·"]
+    assert not {"script", "link", "img"} & {tag for tag, _ in page.elements}
+    assert not any(name.startswith("on") for _, found in page.elements for name in found)
+    assert set(page.attributes("href")) == {"#regressed", "#new", "#fixed"}
+
+
+def test_the_page_of_two_devices_names_targets_without_them(tmp_path):
+    old = folder(tmp_path / "old", rows([PASS]))
+    new = folder(
+        tmp_path / "new", rows([WRONG], target="torch@cuda:0"), run=run_json(targets=[{"target": "torch@cuda:0"}])
+    )
+    write_changes(tmp_path / "page.html", old, new, compare_folders(old, new))
+    assert Page(tmp_path / "page.html").row("output")[1:] == ["1 regressed"]

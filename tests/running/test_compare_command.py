@@ -1,6 +1,7 @@
 """`compare` as it is typed: what it prints, its exit status, and what it replays."""
 
 from command_line import COMMAND, FLIPPED, HONEST, call, run
+from reported import Page
 
 from depthwise_conformance.reports.changes import Change
 from depthwise_conformance.reports.sheets import read_sheet
@@ -14,13 +15,24 @@ def test_two_runs(tmp_path, bad):
     """The same target, asked for less: its discrepancy is not gone, and cannot be asked for by name."""
     old, _ = bad
     assert run(tmp_path, "--adapter", FLIPPED, "--examples", 20, "--check", "shape", "--out", "new").returncode == 0
-    done = compare(tmp_path, old, "new", "--markdown", "--csv", "changes.csv")
+    done = compare(tmp_path, old, "new", "--markdown", "--csv", "changes.csv", "--page", "changes.html")
     assert done.returncode == 0, done.stderr
     assert "0 of them for the worse" in done.stdout
     kinds = {one.kind: one for one in read_sheet(tmp_path / "changes.csv", Change)}
     assert set(kinds) == {"no longer judged", "not asked"}
     assert "cannot be asked for by name" in kinds["not asked"].new
     assert "| not asked |" in done.stdout
+    page = Page(tmp_path / "changes.html")
+    assert "1 no longer judged, 1 not asked" in page.said()
+    assert page.attributes("src", "action") == []
+    assert not {"script", "link"} & {tag for tag, _ in page.elements}
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path, bad):
+    done = compare(tmp_path, bad[0], bad[0], "--page", "nowhere/changes.html")
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_one_that_regressed(tmp_path, bad):

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from depthwise_conformance.reports import markdown
 from depthwise_conformance.reports.changes import OPEN, REGRESSED, Change, compare_folders
+from depthwise_conformance.reports.changespage import write_changes
 from depthwise_conformance.reports.sheets import write_sheet
 from depthwise_conformance.reports.words import counted, visible
 from depthwise_conformance.running.replaying import settle
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", type=Path, metavar="NEW", help="the later one")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changes to this file, too")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write a page of them to this file, too (HTML)")
     told = "do not replay OLD's smallest cases that NEW was not asked, even where NEW's releases are installed"
     parser.add_argument("--no-replay", action="store_true", help=told)
 
@@ -38,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         changes = settle(changes, options.old, options.new)
     if options.csv is not None:
         write_sheet(options.csv, Change, changes)
+    if options.page is not None:
+        write_changes(options.page, options.old, options.new, changes)
     regressed = sum(one.kind == REGRESSED for one in changes)
     if options.markdown:
         print(markdown.table(HEADINGS, [_texts(one) for one in changes]))
