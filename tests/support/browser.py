@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,13 @@ ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"),
 )
+# What the browser reads and writes have to be its files 3 and 4.
+AS_THREE_AND_FOUR = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3), os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 PATIENCE = 60.0  # seconds for one answer
 
 
@@ -43,9 +51,8 @@ class Browser:
     def __enter__(self) -> Self:
         theirs, self._out = os.pipe()
         self._in, ours = os.pipe()
-        line = f'exec "$@" 3<&{theirs} 4>&{ours}'
         self._process = subprocess.Popen(
-            ["sh", "-c", line, "sh", *self._command],
+            [sys.executable, "-S", "-c", AS_THREE_AND_FOUR, str(theirs), str(ours), *self._command],
             pass_fds=(theirs, ours),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
