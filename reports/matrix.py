@@ -44,10 +44,19 @@ class Cell:
     worst: float
 
     @property
+    def first(self) -> Line:
+        """The gravest line: the most frequent one of its tone."""
+        return min(self.lines, key=lambda line: (_GRAVEST_FIRST.index(line.meaning.tone), -line.count))
+
+    @property
     def tone(self) -> str:
         """That of the gravest line."""
-        tones = {line.meaning.tone for line in self.lines}
-        return next(tone for tone in _GRAVEST_FIRST if tone in tones)
+        return self.first.meaning.tone
+
+    @property
+    def others(self) -> int:
+        """How many cases depart in other ways than the gravest line says."""
+        return self.departing - self.first.count if self.departing else 0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from depthwise_conformance.reports.view import read_view
 PAGE = "report.html"
 REASONS_SHOWN = 200
 FILE_SHOWN = 20_000  # characters
+PAIRS_SHOWN = 60
 LAYERS_SHOWN = 300
 _PACKAGE = "depthwise_conformance.reports"
 
@@ -45,6 +46,7 @@ _WORDS: dict[str, Any] = {
     "reasons_shown": REASONS_SHOWN,
     "layers_shown": LAYERS_SHOWN,
     "file_shown": FILE_SHOWN,
+    "pairs_shown": PAIRS_SHOWN,
 }
 
 

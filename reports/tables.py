@@ -121,6 +121,13 @@ def read_results(folder: Path) -> pd.DataFrame:
     return frame
 
 
+def read_columns(folder: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of all records, few-valued ones as categories. Raises ValueError as `read_results` does."""
+    with _results(folder, read_dictionary=[name for name in CATEGORIES if name in names]) as file:
+        frame: pd.DataFrame = file.read(columns=[name for name in names if name in file.schema.names]).to_pandas()
+    return frame.assign(**dict.fromkeys(set(names) - {*frame.columns}, ""))[list(names)]
+
+
 def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
     """One row for every target and check (or other `by`): how many of each verdict, `judged`, `worst_error`.
 

@@ -14,6 +14,7 @@ from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.layers import read_layers
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order
 from depthwise_conformance.reports.outcome import Outcome, conclude
+from depthwise_conformance.reports.pairs import Pairs, read_pairs
 from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import (
@@ -78,6 +79,7 @@ class View:
     broken: Sequence[Reason]
     refused: Sequence[Refused]
     layers: Sequence[Layer]
+    pairs: Pairs
 
     @property
     def models(self) -> list[Mapping[str, Any]]:
@@ -163,6 +165,7 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
         broken=_reasons(folder, Verdict.BROKEN),
         refused=_refused(folder),
         layers=_layers(folder),
+        pairs=read_pairs(folder),
     )
 
 

@@ -39,8 +39,8 @@ def test_the_page_counts_what_the_files_say(tmp_path):
     assert "1 fault on 1 of 2 targets. 2 targets could not be judged." in said
     assert "9 judgements of 2 targets." in said
     assert seen.row("Not")[2] == "gone (abandoned), onnx (broken)"
-    assert seen.row("torch@cpu", "5 pass")[1] == "✓ 5 pass ✗ 2 wrong value ○ 1 unsupported 0.50 " + BOUND
-    assert seen.row("jax:jit")[1:] == ["✓ 2 pass 0.25 " + BOUND]
+    assert seen.row("torch@cpu", "2 wrong")[1] == f"✗ 2 wrong value of 7 0.50{BOUND} ○1 unsupported"
+    assert seen.row("jax:jit")[1:] == [f"✓ 2 pass 0.25{BOUND}"]
     assert seen.row("onnx") == ["onnx ! broken", "! 1 broken"]
     assert seen.row("gone")[0] == "gone cpu ! abandoned"
     assert "On torch@cpu : 2 failing cases, worst error 12 " + BOUND.replace("bound", "its bound") in said
@@ -59,7 +59,17 @@ def test_unsupported_is_never_a_pass(tmp_path):
     assert seen.row("Not")[2:] == ["torch@cpu (judged)", "", "4 judgements that nothing claims."]
     assert seen.row("torch@cpu")[1] == "○ 4 unsupported"
     assert ("td", {"class": "none"}) in seen.elements
+    assert ("td", {"class": "pass"}) not in seen.elements
     assert "no such kernel" in seen.said()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"), [("crashed", "fail"), ("timed_out", "fail"), ("broken", "broken"), ("unsupported", "none")]
+)
+def test_what_gave_nothing_never_looks_as_if_it_had_passed(tmp_path, verdict, tone):
+    seen = Page(write_page(write_folder(tmp_path, rows_of(Verdict(verdict), error=math.nan))))
+    assert ("td", {"class": tone}) in seen.elements
+    assert ("td", {"class": "pass"}) not in seen.elements
 
 
 def test_a_clean_run_says_so(tmp_path):
