@@ -35,14 +35,19 @@ class Source:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def source(target: str, config: LayerConfig, input_shape: Shape) -> Source:
+def source(target: str, config: LayerConfig, input_shape: Shape, layout: str = "") -> Source:
     """The lines for a target by its name without the device, such as "keras-torch" or "jax:x64".
 
-    Raises Unsupported for a target or a layer of which no lines are known.
+    With a `layout`, one of `LAYOUTS`, arrays lie so in memory. Raises Unsupported for a target, a layer or a layout of
+    which no lines are known.
     """
     name, _, mode = target.partition(":")
     if name not in SOURCES or mode not in ("", "x64"):
         raise Unsupported(f"no lines are known that call {target}")
+    if layout:
+        if name != "torch" or layout not in LAID:
+            raise Unsupported(f"no lines are known that call {target} with arrays that are {layout}")
+        return _torch(config, input_shape, layout)
     found = SOURCES[name](config, input_shape)
     return replace(found, environment={**found.environment, "JAX_ENABLE_X64": "1"}) if mode else found
 
@@ -141,7 +146,35 @@ def _tensorflow(config: LayerConfig, input_shape: Shape) -> Source:
     )
 
 
-def _torch(config: LayerConfig, input_shape: Shape) -> Source:
+LAID = {  # a tensor that lies otherwise in memory
+    "sliced": ("[n + 3 for n in t.shape]", "slice(1, n + 1)"),
+    "every_second": ("[2 * n + 1 for n in t.shape]", "slice(1, None, 2)"),
+    "transposed": ("", ""),
+    "new_axes": ("", ""),
+}
+
+
+def _laying(layout: str, channels_last: bool) -> tuple[str, ...]:
+    """The definition of `laid`, which gives a tensor as another view of memory, as `LAYOUTS` says."""
+    sizes, where = LAID[layout]
+    made: tuple[str, ...]
+    if sizes:
+        made = (
+            f'    view = torch.full({sizes}, float("nan"), dtype=t.dtype)[tuple({where} for n in t.shape)]',
+            "    return view.copy_(t)",
+        )
+    elif layout == "new_axes":
+        made = ("    return t.as_strided(t.shape, [0 if n == 1 else s for n, s in zip(t.shape, t.stride())])",)
+    else:
+        there, back = ((0, 3, 1, 2), (0, 2, 3, 1)) if channels_last else ((0, 2, 3, 1), (0, 3, 1, 2))
+        made = (
+            f'    there, back = {{"kernel": ((2, 3, 0, 1),) * 2}}.get(name, ({there}, {back}))',
+            "    return t if t.ndim == 1 else t.permute(there).contiguous().permute(back)",
+        )
+    return "def laid(name, t):", *made
+
+
+def _torch(config: LayerConfig, input_shape: Shape, layout: str = "") -> Source:
     (top, bottom), (left, right) = explicit_pads(config, *spatial_sizes(config, input_shape))
     even = (top, left) == (bottom, right)  # conv2d pads both sides alike
     kernel = "kernel.permute(2, 3, 0, 1).reshape(-1, 1, *kernel.shape[:2])"
@@ -149,17 +182,24 @@ def _torch(config: LayerConfig, input_shape: Shape) -> Source:
     window = f"{config.strides}, {(top, left) if even else (0, 0)}, {config.dilation_rate}, kernel.shape[2]"
     arrays = ("x", *_weights(config))
     made = [f"{name} = torch.tensor({name}, dtype=torch.{config.dtype})" for name in arrays]
+    leaves = [f"{line[:-1]}, requires_grad=True)" for line in made]
+    if layout:
+        values = {name: line.partition(" = ")[2] for name, line in zip(arrays, made, strict=True)}
+        made = [f'{name} = laid("{name}", {value})' for name, value in values.items()]
+        leaves = [*_laying(layout, config.channels_last), *(f"{line}.requires_grad_()" for line in made)]
+        made = [*_laying(layout, config.channels_last), *made]
+    packed = "" if layout else ".contiguous()"
     lines = [f"y = {'x.permute(0, 3, 1, 2)' if config.channels_last else 'x'}"]
     lines += [] if even else [f"y = torch.nn.functional.pad(y, ({left}, {right}, {top}, {bottom}))"]
-    lines += [f"weight = {kernel}.contiguous()"]
-    lines += [f"y = torch.nn.functional.conv2d(y.contiguous(), weight, {bias}, {window})"]
+    lines += [f"weight = {kernel}{packed}"]
+    lines += [f"y = torch.nn.functional.conv2d(y{packed}, weight, {bias}, {window})"]
     lines += ["y = y.permute(0, 2, 3, 1)"] if config.channels_last else []
     lines += _activated(config, lambda name: f"torch.nn.functional.{name}(y{', dim=-1' if name == 'softmax' else ''})")
     return Source(
         imports=("import numpy as np", "import torch"),
         output=(*made, *lines),
         gradients=(
-            *(f"{line[:-1]}, requires_grad=True)" for line in made),
+            *leaves,
             *lines,
             f"cotangent = torch.tensor(cotangent, dtype=torch.{config.dtype})",
             f"found = torch.autograd.grad(y, [{', '.join(arrays)}], cotangent)",

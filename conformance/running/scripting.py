@@ -7,6 +7,8 @@ that are wrong; what is allowed beside it is the bound.
 from __future__ import annotations
 
 import json
+import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +21,13 @@ from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.adapters.sources import Source, keras_call, keras_imports, keras_versions, source
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, Refusal, partly_unknown
 from depthwise_conformance.judging.checks import GRADIENT_CHECKS, INFERENCE_CHECK, OUTPUT_CHECK, PARTS, SPECIAL_CHECK
+from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.tally import Examined
 from depthwise_conformance.judging.values import Expectation, expect, in_units, special_errors
+from depthwise_conformance.layers.rehearsal import reference_layer
 from depthwise_conformance.layers.telling import written
-from depthwise_conformance.reference import output_shape
+from depthwise_conformance.reference import FORMATS, output_shape
+from depthwise_conformance.reference.initializers import Fixed, Independent
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.telling import tell_case
@@ -40,7 +45,11 @@ SHOWN = {  # which verdicts a script shows, by check
     "shape": (Verdict.WRONG_SHAPE,),
     "dtype": (Verdict.WRONG_DTYPE,),
     INFERENCE_CHECK: (Verdict.WRONG_SHAPE,),
+    "determinism": (Verdict.NOT_DETERMINISTIC,),
+    MEMORY_CHECK: (Verdict.WRONG_VALUE, Verdict.IMPRECISE),
 }
+REPEATED = 20  # equal calls
+BUILT = 5  # layers, where chance decides what their weights are
 BACKENDS = {"keras-tensorflow": "tensorflow", "keras-torch": "torch", "keras-jax": "jax"}
 
 
@@ -70,6 +79,8 @@ def _operation(asked: Asked, case: Case) -> str:
     told, lines = asked.told, source(asked.name, case.config, case.input_shape)
     if told.check not in SHOWN or told.verdict not in SHOWN[told.check]:
         raise Unsupported(f"no script is known that shows {told.check} as {told.verdict.value}")
+    if told.check in (MEMORY_CHECK, "determinism"):
+        return _laid_out(asked, case) if told.check == MEMORY_CHECK else _repeated(asked, case)
     calls = lines.gradients if told.check in GRADIENT_CHECKS else lines.output
     if not calls:
         raise Unsupported(f"no lines are known that call {asked.name} for {told.check}")
@@ -111,6 +122,73 @@ def _compared(asked: Asked, lines: Source, result: str) -> list[str]:
             f"got = {lines.to_numpy.format(result)}",
         ),
     ]
+
+
+def _repeated(asked: Asked, case: Case) -> str:
+    """A script that makes the same call again and again."""
+    lines, (_, part) = source(asked.name, case.config, case.input_shape), _told_of(asked, REPEATS)
+    arrays = _arrays(expect(case), part != OUTPUT_CHECK)
+    names = ", ".join(line.partition(" = ")[0] for line in arrays)
+    calls, result = _calls(asked, lines, part)
+    return _script(
+        asked,
+        lines,
+        [
+            *arrays,
+            f"def call({names}):",
+            *(f"    {line}" for line in calls),
+            f"    return {lines.to_numpy.format(result)}",
+            f"results = {{call({names}).tobytes() for _ in range({REPEATED})}}",
+            f'print(len(results), "different results of {REPEATED} equal calls")',
+            "raise SystemExit(int(len(results) > 1))",
+        ],
+    )
+
+
+def _laid_out(asked: Asked, case: Case) -> str:
+    """A script whose arrays lie otherwise in memory."""
+    layout, part = _told_of(asked, LIES)
+    lines, expectation = source(asked.name, case.config, case.input_shape, layout), expect(case)
+    calls, result = _calls(asked, lines, part)
+    expected = expectation.part(part)
+    if expected.value.size > NUMBERS:
+        raise Unsupported(f"its result has {expected.value.size} numbers; {NUMBERS} are the most for a script")
+    return _script(
+        asked,
+        lines,
+        [
+            *_arrays(expectation, part != OUTPUT_CHECK),
+            *calls,
+            f"expected = {_literal(expected.value)}",
+            f"allowed = {_literal(expected.bound)}  # what {asked.told.dtype} allows beside the expected, at most",
+            f"got = {lines.to_numpy.format(result)}",
+            "wrong = ~((np.abs(got - expected) <= allowed) | (got == expected))",
+            'print("expected", expected[wrong][:6])',
+            'print("got     ", got[wrong][:6])',
+            "raise SystemExit(int(wrong.any()))",
+        ],
+    )
+
+
+# What of a discrepancy's story says which call it was, and which of its results
+REPEATS = re.compile(r"^(forward|gradients): (output|input|kernel|bias): ", re.MULTILINE)
+LIES = re.compile(r"^(?:forward|gradients) with arrays that are (\w+) \(.*\), (\w+):$", re.MULTILINE)
+
+
+def _told_of(asked: Asked, story: re.Pattern[str]) -> tuple[str, str]:
+    found = story.search(asked.told.detail)
+    if found is None:
+        raise Unsupported(f"no script is known that shows {asked.told.check} where one of the calls gives nothing")
+    return found[1], found[2]
+
+
+def _calls(asked: Asked, lines: Source, part: str) -> tuple[tuple[str, ...], str]:
+    """The lines that compute a result, and what it is called then."""
+    if part == OUTPUT_CHECK:
+        return lines.output, "y"
+    if not lines.gradients:
+        raise Unsupported(f"no lines are known that call {asked.name} for the gradient of the {part}")
+    return lines.gradients, f'found["{part}"]'
 
 
 def _judged(expected: str, got: str, wrong: str, *before: str) -> list[str]:
@@ -160,7 +238,39 @@ def _layer(asked: Asked, case: LayerCase | Refusal) -> str:
     if asked.told.verdict is Verdict.REFUSED and isinstance(case, LayerCase) and not case.home:
         steps += [f"layer.build({case.input_shape})", f"layer(np.ones({case.input_shape}, layer.compute_dtype))"]
         return _script(asked, lines, [*_tried(steps), 'print("it is computed")', "raise SystemExit(0)"])
+    if asked.told.check == "initializers" and asked.told.verdict is Verdict.WRONG_VALUE and isinstance(case, LayerCase):
+        return _script(asked, lines, _initial(case, steps[0]))
     raise Unsupported(f"no script is known that shows {asked.told.check} as {asked.told.verdict.value}")
+
+
+def _initial(case: LayerCase, made: str) -> list[str]:
+    """Weights as a layer begins with them: those that are documented, or how far any may be drawn."""
+    layer = reference_layer(case)
+    shapes = layer.weight_shapes(case.input_shape)
+    starts = {"kernel": layer.depthwise_initializer, "bias": layer.bias_initializer}
+    roundoff = FORMATS[layer.variable_dtype].roundoff
+    limits: dict[str, tuple[float, float]] = {}
+    for name, shape in shapes.items():
+        start = starts[name]
+        if isinstance(start, Fixed):
+            limits[name] = start.value, roundoff * abs(start.value)
+        elif isinstance(start, Independent) and math.isfinite(reach := start.drawn(shape).reach):
+            limits[name] = start.drawn(shape).centre, reach * (1.0 + 8.0 * roundoff)
+    if not limits:
+        raise Unsupported("no value or limit is documented for its weights, only how they are distributed")
+    told = {name: f"{centre:g}, give or take {spread:g}" for name, (centre, spread) in limits.items()}
+    return [
+        "wrong = False",
+        f"for _ in range({BUILT}):",
+        f"    {made}",
+        f"    layer.build({case.input_shape})",
+        f"    weights = dict(zip({list(shapes)}, layer.get_weights()))",
+        f"    for name, (centre, spread) in {limits}.items():",
+        '        away = np.abs(weights[name].astype("float64") - centre)',
+        "        wrong |= bool(not (away <= spread).all())",
+        f'        print(name, "expected", {told}[name], "got", weights[name].ravel()[away.argmax()])',
+        "raise SystemExit(int(wrong))",
+    ]
 
 
 def _is_function(value: object) -> bool:

@@ -1,6 +1,7 @@
 """Scripts that stand alone: they exit with 0 on software that is right, and with 1 on software that is not."""
 
 import ast
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -49,6 +50,17 @@ def asked(target, check, case, verdict=Verdict.WRONG_VALUE):
     return Asked(told(check, verdict, target), target, case, lambda: Examined(expectation, [], arrays))
 
 
+def repeated(target, which, case=BARE):
+    detail = f"a layer\n{which}: 3 elements differ"
+    return Asked(replace(told("determinism", Verdict.NOT_DETERMINISTIC, target), detail=detail), target, case)
+
+
+def laid(target, layout, part, case=CASE):
+    of = "forward" if part == "output" else "gradients"
+    detail = f"a layer\nnot with arrays that are {layout}\n{of} with arrays that are {layout} (so to speak), {part}:\n"
+    return Asked(replace(told("memory", target=target), detail=detail), target, case)
+
+
 def endings(scripts):
     done = subprocess.run(
         [sys.executable, "-c", DRIVER], input="# next\n".join(scripts), capture_output=True, text=True
@@ -77,6 +89,36 @@ def test_a_script_tells_right_software_from_wrong(target):
         assert "depthwise_conformance" not in text
 
 
+@pytest.mark.parametrize("target", ["keras-tensorflow", "jax", "torch"])
+def test_a_script_of_several_calls_tells_right_software_from_wrong(target):
+    right = [write_script(repeated(target, which)) for which in ("forward: output", "gradients: kernel")]
+    if target == "torch":
+        layouts, parts = ("transposed", "sliced", "every_second", "new_axes"), ("output", "input", "kernel")
+        right += [write_script(laid(target, one, part)) for one in layouts for part in parts]
+        others = (laid(target, "transposed", "input", FIRST), laid(target, "sliced", "bias"))
+        right += [write_script(one) for one in others]
+    own = re.compile(r"^    return (?!t[ .]|view)|^got = ", re.MULTILINE)  # of what is called, and not of `laid`
+    wrong = [own.sub(r"\g<0>np.random.rand() + ", text) for text in right]
+    assert endings([*right, *wrong]) == [0] * len(right) + [1] * len(wrong)
+    assert max(text.count("\n") for text in right) <= 40
+
+
+def test_a_script_of_initial_weights():
+    """Today's Keras draws a bias whose initializer is None."""
+    target, steps, found = "keras-tensorflow", ("build", "weights"), []
+    for given in ({"bias_initializer": None}, {"bias_initializer": "ones"}, {"depthwise_initializer": "he_uniform"}):
+        layer = LayerCase("initializers", canonical({"kernel_size": 2, **given}), (1, 4, 4, 2), steps)
+        found.append(write_script(Asked(told("initializers", target=target), target, layer)))
+    other = found[1].replace("(1.0, ", "(2.0, ")
+    assert other != found[1]
+    assert endings([*found, other]) == [1, 0, 0, 1]
+    normal = canonical({"kernel_size": 2, "depthwise_initializer": "random_normal", "use_bias": False})
+    with pytest.raises(Unsupported, match="only how they are distributed"):
+        write_script(
+            Asked(told("initializers", target=target), target, LayerCase("initializers", normal, (1, 4, 4, 2), steps))
+        )
+
+
 def test_scripts_of_keras_layers():
     """Today's Keras gives no error for strides with dilation, and refuses no layer that is plain."""
     target = "keras-tensorflow"
@@ -99,7 +141,10 @@ def test_scripts_of_keras_layers():
         (lambda one: replace(one, name="onnx"), "no lines are known that call onnx"),
         (lambda one: replace(one, told=told("output", device="cuda:0")), "scripts are for the CPU"),
         (lambda one: replace(one, told=told("purity")), "no script is known that shows purity"),
-        (lambda one: replace(one, told=told("memory")), "no script is known that shows memory"),
+        (lambda one: laid("torch", "reversed", "output"), "arrays that are reversed"),
+        (lambda one: laid("keras-torch", "sliced", "output"), "call keras-torch with arrays that are sliced"),
+        (lambda one: replace(one, told=told("memory")), "where one of the calls gives nothing"),
+        (lambda one: repeated("onnxruntime", "gradients: kernel"), "for the gradient of the kernel"),
         (lambda one: replace(one, told=told("metamorphic", Verdict.WRONG_SHAPE)), "shows metamorphic as wrong_shape"),
         (lambda one: replace(one, told=told("output", Verdict.TIMED_OUT)), "shows output as timed_out"),
         (lambda one: replace(one, told=told("shape_inference", Verdict.REFUSED)), "shows shape_inference as refused"),
