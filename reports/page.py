@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.files import place_text
+from depthwise_conformance.reports.plots import draw_shares
 from depthwise_conformance.reports.view import read_view
 
 PAGE = "report.html"
@@ -70,7 +71,7 @@ def _environment() -> jinja2.Environment:
         share=words.share,
         json=_json,
     )
-    environment.globals["counted"] = words.counted
+    environment.globals |= {"counted": words.counted, "draw_shares": draw_shares}
     return environment
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from depthwise_conformance.reports.drawing import shorten
 from depthwise_conformance.reports.evidence import Numbers
 from depthwise_conformance.reports.words import counted
 
@@ -39,7 +40,7 @@ def draw_error(error: Numbers) -> Picture | None:
     words = describe(error)
     if left_out:
         words += f" Drawn are the {counted(len(panels), 'slice')} with the worst errors; {left_out:,} more are not."
-    return Picture(_svg(panels, labels, words), words, tell_plane(error))
+    return Picture(_svg(panels, list(map(shorten, labels)), shorten(words, 2000)), words, tell_plane(error))
 
 
 def describe(error: Numbers) -> str:

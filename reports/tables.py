@@ -31,6 +31,7 @@ RESULTS = "results.parquet"
 RESULTS_CSV = "results.csv"
 DISCREPANCIES = "discrepancies.csv"
 GROUP_ROWS = 10_000
+READ_ROWS = 20 * GROUP_ROWS  # of a few columns, in memory at a time
 GROUP_CHARACTERS = 64_000_000  # a row group's worth of long messages, should every row bring one
 
 # A case's seed is any number of 64 bits.
@@ -145,7 +146,7 @@ def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) ->
 
 
 def summarise_folder(folder: Path, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
-    """`summarise` of a run folder's results, a row group in memory at a time."""
+    """`summarise` of a run folder's results, so many rows in memory at a time."""
     keys = list(by)
     parts = pd.concat([summarise(frame, by) for frame in _frames(folder, [*keys, "verdict", "error"])])
     counts = parts.columns.drop([*keys, "worst_error"])
@@ -239,7 +240,7 @@ def _frames(folder: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     chosen = [name for name in _COLUMNS if name in columns]
     with _results(folder, read_dictionary=[name for name in CATEGORIES if name in chosen]) as file:
         yield SCHEMA.empty_table().select(chosen).to_pandas()
-        for batch in file.iter_batches(GROUP_ROWS, columns=chosen):
+        for batch in file.iter_batches(READ_ROWS, columns=chosen):
             yield batch.to_pandas()
 
 

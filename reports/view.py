@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from depthwise_conformance.reports.layers import read_layers
 from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order
 from depthwise_conformance.reports.outcome import Outcome, conclude
 from depthwise_conformance.reports.pairs import Pairs, read_pairs
+from depthwise_conformance.reports.plots import Plot, draw_plots
 from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import (
@@ -80,6 +82,7 @@ class View:
     refused: Sequence[Refused]
     layers: Sequence[Layer]
     pairs: Pairs
+    plots: Sequence[Plot]
 
     @property
     def models(self) -> list[Mapping[str, Any]]:
@@ -118,6 +121,12 @@ class View:
     def topics(self) -> list[str]:
         """All that any target chose."""
         return sorted({topic for one in self.traits for topic in one.choices})
+
+    @property
+    def chosen(self) -> list[str]:
+        """What any target chose of anything, the most common kinds first."""
+        counts = Counter(kind for one in self.traits for kinds in one.choices.values() for kind in kinds)
+        return [kind for kind, _ in counts.most_common()]
 
     @property
     def complete(self) -> bool:
@@ -166,6 +175,7 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
         refused=_refused(folder),
         layers=_layers(folder),
         pairs=read_pairs(folder),
+        plots=draw_plots(folder, runs),
     )
 
 
