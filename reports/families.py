@@ -16,6 +16,7 @@ from depthwise_conformance.reports.matrix import Subject, rank, subject_of
 from depthwise_conformance.reports.numbers import Shown, as_keras, show_given, show_results
 from depthwise_conformance.reports.pictures import Picture, draw_error
 from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.sentences import Cause, Sentence, documented, explained
 
 # The worst first: what is wrong without a word, what gives nothing, what is refused amiss, what is inexact.
 SEVERITY = (
@@ -115,6 +116,17 @@ class Family:
     def trigger(self) -> str:
         """What it takes to show it, as far as its name says it."""
         return " ".join(self.first.discrepancy.family.split(" ")[2:])
+
+    @property
+    def documented(self) -> list[Sentence]:
+        """The sentences of the documentation that it contradicts."""
+        return documented(self.first.discrepancy)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """What its causes mean, each once."""
+        found = [cause for member in self.members for cause in explained(member.discrepancy.cause)]
+        return list(dict.fromkeys(found))
 
     @property
     def new(self) -> bool:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.plots import draw_shares
+from depthwise_conformance.reports.sentences import ticked
 from depthwise_conformance.reports.view import read_view
 
 PAGE = "report.html"
@@ -65,6 +66,7 @@ def _environment() -> jinja2.Environment:
         clip=words.clip,
         spaced=words.spaced,
         plain=words.plain,
+        ticked=ticked,
         figure=words.figure,
         measure=words.measure,
         duration=words.duration,

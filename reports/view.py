@@ -19,6 +19,7 @@ from depthwise_conformance.reports.pairs import Pairs, read_pairs
 from depthwise_conformance.reports.plots import Plot, draw_plots
 from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
 from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.sentences import Cause, Sentence, causes, sentences
 from depthwise_conformance.reports.tables import (
     NOT_JUDGED,
     count_reasons,
@@ -127,6 +128,18 @@ class View:
         """What any target chose of anything, the most common kinds first."""
         counts = Counter(kind for one in self.traits for kinds in one.choices.values() for kind in kinds)
         return [kind for kind, _ in counts.most_common()]
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """The sentences of the documentation that any fault contradicts."""
+        named = {sentence.anchor for family in self.families for sentence in family.documented}
+        return [sentence for sentence in sentences() if sentence.anchor in named]
+
+    @property
+    def causes(self) -> list[Cause]:
+        """The causes of any fault, as far as there is something to say of their names."""
+        told = {cause.name for family in self.families for cause in family.causes}
+        return [causes()[name] for name in sorted(told)]
 
     @property
     def complete(self) -> bool:

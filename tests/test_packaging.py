@@ -143,7 +143,7 @@ def found_in_sources(name: str) -> bool:
 def wheel(tmp_path_factory):
     """A wheel built from a copy of the sources: building in place would leave and find old files."""
     copy = tmp_path_factory.mktemp("sources")
-    for room in (*ROOMS, "src"):
+    for room in (*ROOMS, "src", "docs"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / room, copy / room, ignore=ignored, symlinks=True)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
