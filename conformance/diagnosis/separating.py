@@ -6,9 +6,8 @@ import functools
 import heapq
 import itertools
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +50,13 @@ def simplest(failing: Sequence[Case], passing: Sequence[Case], others: Sequence[
         return [Condition()]
     groups = _groups(failing, passing)
     masks = list(groups)
-    price = _pricing([atom for atoms in groups.values() for atom in atoms], [] if others is failing else others)
+    priced = _priced([atom for atoms in groups.values() for atom in atoms], [] if others is failing else others)
+    some = [sorted((priced[atom] for atom in atoms), key=_price) for atoms in groups.values()]
     kept = (12, 5, 3)  # of the atoms that tell the same of all cases, by the number of atoms in the condition
-    for atoms in groups.values():
-        atoms.sort(key=lambda atom: price((atom,)))
-    choices: Iterator[tuple[Atom, ...]] = itertools.chain.from_iterable(
-        itertools.product(*(groups[masks[index]][: kept[len(cover) - 1]] for index in cover))
-        for cover in _covers(masks, len(passing))
+    choices = itertools.chain.from_iterable(
+        _together([some[place][: kept[len(cover) - 1]] for place in cover]) for cover in _covers(masks, len(passing))
     )
-    return [Condition(_ordered(atoms)) for atoms in heapq.nsmallest(RIVALS, choices, key=price)]
+    return [Condition(_ordered(one.atoms)) for one in heapq.nsmallest(RIVALS, choices, key=_price)]
 
 
 def shared(failing: Sequence[Case], passing: Sequence[Case]) -> list[tuple[Atom, float]]:
@@ -69,23 +66,41 @@ def shared(failing: Sequence[Case], passing: Sequence[Case]) -> list[tuple[Atom,
     return [(atom, float(true[len(failing) :].mean())) for atom, true in truths if true[: len(failing)].all()]
 
 
+@functools.cache
 def gain(cases: int) -> float:
     """What a condition gains by the failing cases on which it holds: as much for each doubling."""
     return GAIN * math.log2(1 + cases)
 
 
-def _pricing(atoms: Sequence[Atom], others: Sequence[Case]) -> Callable[[tuple[Atom, ...]], float]:
-    """The cost of atoms together, less what they gain by `others`."""
-    columns, every = tabulate(others), (1 << len(others)) - 1
-    bits = {atom: _bits(atom.holds(columns)) for atom in atoms} if others else {}
+class _Priced(NamedTuple):
+    """Atoms together: what they cost, and the further cases (bits) on which all of them hold."""
 
-    def price(some: tuple[Atom, ...]) -> float:
-        cost = sum(atom.cost + 0.5 for atom in some)
-        if not others:
-            return cost
-        return cost - gain(functools.reduce(operator.and_, (bits[atom] for atom in some), every).bit_count())
+    cost: float
+    held: int
+    atoms: tuple[Atom, ...]
 
-    return price
+
+def _price(some: _Priced) -> float:
+    return some.cost - gain(some.held.bit_count())
+
+
+def _priced(atoms: Sequence[Atom], others: Sequence[Case]) -> dict[Atom, _Priced]:
+    """Each atom alone."""
+    columns = tabulate(others)
+    held = {atom: _bits(atom.holds(columns)) for atom in atoms} if others else dict.fromkeys(atoms, 0)
+    return {atom: _Priced(atom.cost + 0.5, held[atom], (atom,)) for atom in atoms}
+
+
+def _together(choices: Sequence[Sequence[_Priced]]) -> list[_Priced]:
+    """One of each."""
+    found, *rest = choices
+    for more in rest:
+        found = [
+            _Priced(one.cost + other.cost, one.held & other.held, one.atoms + other.atoms)
+            for one in found
+            for other in more
+        ]
+    return list(found)
 
 
 def _ordered(atoms: Iterable[Atom]) -> tuple[Atom, ...]:
@@ -113,12 +128,19 @@ def _covers(masks: Sequence[int], count: int) -> list[tuple[int, ...]]:
 
     Larger sets are left out once there are `RIVALS` smaller ones.
     """
-    having = [sum(1 << place for place, mask in enumerate(masks) if mask >> bit & 1) for bit in range(count)]
+    having = _transposed(masks, count)
     if not all(having):
         return []
     search = _Search(masks, (1 << count) - 1, having)
     found = [(place,) for place in _places(search.alone)] + sorted(search.pairs())
     return found if len(found) >= RIVALS else found + sorted(search.triples())
+
+
+def _transposed(masks: Sequence[int], count: int) -> list[int]:
+    """For each of `count` bits, which masks have it, as bits."""
+    size = (count + 7) // 8
+    rows = np.frombuffer(b"".join(mask.to_bytes(size, "little") for mask in masks), np.uint8).reshape(len(masks), size)
+    return list(map(_bits, np.unpackbits(rows, axis=1, count=count, bitorder="little").T.astype(np.bool_)))
 
 
 class _Search:

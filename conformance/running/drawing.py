@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -40,7 +41,8 @@ class _FoundError(Exception):
     """Tells Hypothesis that a case fails."""
 
 
-def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> list[Case]:
+@functools.lru_cache(maxsize=8)  # several targets, or runs of one process, ask for the same
+def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     """`count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
 
     Of cases that share what most implementations branch on, the first goes before all that resemble another.
@@ -56,7 +58,7 @@ def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> list[Case]:
         ranked.append((seen[_family(case)], case))
         seen[_family(case)] += 1
     ranked.sort(key=lambda pair: pair[0])  # stable: otherwise as drawn
-    return [case for _, case in ranked[: block.count]]
+    return tuple(case for _, case in ranked[: block.count])
 
 
 def _draw(block: Draw, attempt: int, examine: Callable[[Case], object], shrinking: tuple[Phase, ...] = ()) -> None:
@@ -70,7 +72,7 @@ def _family(case: Case) -> object:
     return c.kernel_size, c.activation, c.dtype, c.depth_multiplier, c.data_format
 
 
-def draw_pool(seed: int, claim: Claim = EVERYTHING) -> list[Case]:
+def draw_pool(seed: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     """Cases of which no run judges any, to be asked for in a diagnosis."""
     return draw_block(seed * 1_000_003 + 500_001, POOL, claim)
 

@@ -15,7 +15,7 @@ Fails = Callable[[Case], bool]
 
 
 @functools.cache
-def block(seed: int, count: int) -> list[Case]:
+def block(seed: int, count: int) -> tuple[Case, ...]:
     return draw_block(seed, count)
 
 
