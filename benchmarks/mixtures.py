@@ -12,15 +12,16 @@ where it should.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.candidates import SHOWING
 from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
@@ -74,7 +75,9 @@ def measure(names: Sequence[str], examples: int) -> Score:
             by_target = {one.name: _examine(engine, one, unseen, check) for one in (both, *alone)}
             mine = [name for name in names if checks_of[name] == check]
             own = {name: by_target[one.name] for name, one in zip(names, alone, strict=True)}
-            _score_check(score, check, mine, [one for one in found if check in one.checks], by_target[both.name], own)
+            rows = [one for one in found if check in one.checks]
+            hides = functools.cache(functools.partial(_hides, engine, both, check))
+            _score_check(score, check, mine, rows, by_target[both.name], own, hides)
     finally:
         for target in (both, *alone):
             target.worker.close()
@@ -82,6 +85,14 @@ def measure(names: Sequence[str], examples: int) -> Score:
 
 
 Answers = Mapping[Case, Examined]
+
+
+Hides = Callable[[Case], bool]  # whether a passing case fails with other numbers: its own hide a fault
+
+
+def _hides(engine: Engine, target: Target, check: str, case: Case) -> bool:
+    others = [replace(case, data=Data("uniform", case.data.seed + step)) for step in (1, 2, 3)]
+    return any(_verdict(examined, check) for examined in _examine(engine, target, others, check).values())
 
 
 def _examine(engine: Engine, target: Target, cases: Sequence[Case], check: str) -> Answers:
@@ -97,7 +108,13 @@ def _verdict(examined: Examined, check: str) -> bool | None:
 
 
 def _score_check(
-    score: Score, check: str, mine: Sequence[str], rows: Sequence[Distinct], both: Answers, own: Mapping[str, Answers]
+    score: Score,
+    check: str,
+    mine: Sequence[str],
+    rows: Sequence[Distinct],
+    both: Answers,
+    own: Mapping[str, Answers],
+    hides: Hides,
 ) -> None:
     passing = [case for case in both if _verdict(both[case], check) is False and case.data.recipe in SHOWING]
     for name in mine:
@@ -112,18 +129,20 @@ def _score_check(
         if len(blamed) < VISIBLE:
             continue
         score.visible.append(name)
-        if any(_tells(one, check, blamed, passing, both) for one in rows):
+        if any(_tells(one, check, blamed, passing, both, hides) for one in rows):
             score.told.append(name)
     for one in rows:
-        if one.check == check and _is_wrong(one, check, passing, both):
+        if one.check == check and _is_wrong(one, check, passing, both, hides):
             score.wrong.append(f"{one.cause} | {one.condition}")
 
 
-def _tells(one: Distinct, check: str, blamed: Sequence[Case], passing: Sequence[Case], both: Answers) -> bool:
+def _tells(
+    one: Distinct, check: str, blamed: Sequence[Case], passing: Sequence[Case], both: Answers, hides: Hides
+) -> bool:
     if not (one.cause or one.condition):
         return False
     held = sum(_covers(one, check, case, both[case]) for case in blamed)
-    return held >= MOST * len(blamed) and not _is_wrong(one, check, passing, both)
+    return held >= MOST * len(blamed) and not _is_wrong(one, check, passing, both, hides)
 
 
 def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
@@ -133,17 +152,21 @@ def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
     return one.holds(case) if one.fulfilled else one.condition == WHEREVER or bool(one.cause)
 
 
-def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers) -> bool:
+def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers, hides: Hides) -> bool:
     if not (one.cause or one.condition):
         return False
     if is_deviation(one) and check in PARTS:
         inside = [case for case in both if _verdict(both[case], check) and one.holds(case) and one.fulfilled]
-        claimed = bool(one.condition)  # a cause alone does not say where it is
-        belied = sum(claimed and one.holds(case) and deviates(one.cause, case, PARTS[check]) for case in passing)
-        return belied > TOLERATED or (
-            len(inside) > VISIBLE and not any(_covers(one, check, c, both[c]) for c in inside)
-        )
-    return not one.need and one.fulfilled is not None and sum(map(one.holds, passing)) > TOLERATED
+        claimed = one.holds if one.condition else lambda case: False  # a cause alone does not say where it is
+        belied = [case for case in passing if claimed(case) and deviates(one.cause, case, PARTS[check])]
+        unexplained = len(inside) > VISIBLE and not any(_covers(one, check, case, both[case]) for case in inside)
+        return unexplained or _are_many(belied, hides)
+    belied = [case for case in passing if one.holds(case)] if one.fulfilled and not one.need else []
+    return _are_many(belied, hides)
+
+
+def _are_many(belied: Sequence[Case], hides: Hides) -> bool:
+    return len(belied) > TOLERATED and sum(not hides(case) for case in belied) > TOLERATED
 
 
 def drawn(together: int, count: int, seed: int) -> list[tuple[str, ...]]:

@@ -12,8 +12,6 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.diagnosis.budget import Budget
@@ -23,29 +21,29 @@ from depthwise_conformance.diagnosis.distinct import (
     VALUES,
     WHEREVER,
     Distinct,
+    absorb,
     evidence,
     fails_alike,
     give_to_both,
     is_accuracy,
     is_deviation,
     is_of_another,
+    is_untold,
     ordinary,
+    place_of,
     predicted,
     takes_both,
 )
 from depthwise_conformance.diagnosis.empties import tell_empties
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
-from depthwise_conformance.diagnosis.places import Observation, place
-from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
-from depthwise_conformance.judging.checks import INFERENCE_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
+from depthwise_conformance.judging.checks import DETERMINISM_CHECK, INFERENCE_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
-from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.layers.telling import condition, refused_arguments
 from depthwise_conformance.reports.record import CHECKS, Verdict
 
@@ -57,7 +55,8 @@ AGREED = 6  # further cases that fail, on which causes that are one in other wor
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 OVERLAPPING = 1.0  # the same, where other faults are suspected in the same cases
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
-SURE = 60  # passing cases that are asked once more for every choice of unknown sizes
+REPEATED = 4  # times that what should be deterministic is asked
+SURE, DOUBTED = 60, (INFERENCE_CHECK, DETERMINISM_CHECK)  # passing cases of these checks are asked once more
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 
 
@@ -81,17 +80,18 @@ class Diagnosis:
         for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
             if check == PURITY_CHECK and any(one.check == check for one in found):
                 continue  # comes first: what is remembered makes other results wrong
-            tally = self._surely_passed(tallies[check]) if check == INFERENCE_CHECK else tallies[check]
+            tally = self._surely_passed(check, tallies[check]) if check in DOUBTED else tallies[check]
             groups = sorted(tally.groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
                 self._distinguish(check, key, group.without(told), tally, found)
         return found
 
-    def _surely_passed(self, tally: Tally) -> Tally:
-        """The tally with those cases that pass whichever sizes are unknown: most were asked for one choice of them."""
+    def _surely_passed(self, check: str, tally: Tally) -> Tally:
+        """The tally with those cases that pass again: whichever sizes are unknown, of which most were asked for one
+        choice, and however often the same call is made."""
         passed = []
         for case in tally.passed[:SURE]:
-            judgement = None if self._late() else self._examine(case, INFERENCE_CHECK).judgement(INFERENCE_CHECK)
+            judgement = None if self._late() else self._examine(case, check).judgement(check)
             passed += [case] if judgement and judgement.verdict is Verdict.PASS else []
         return replace(tally, passed=passed)
 
@@ -103,10 +103,14 @@ class Diagnosis:
         if home:
             home.join(check, group)
             return
+        whole = group
         for known in found:
             if shared := self._sights.share(known, check, group, tally.passed):
                 known.join(check, group.only(shared))
                 group = group.without(shared)
+        if group is not whole and group.failures:
+            self._distinguish(check, key, group, tally, found)
+            return
         for one in self._diagnose(check, key, group, tally) if group.failures else ():
             if not (one.cause or one.condition):
                 give_to_both(one, found)
@@ -114,6 +118,7 @@ class Diagnosis:
                 continue
             twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
             if twin is None:
+                absorb(one, found)
                 found.append(one)
             else:
                 twin.join(check, one.group)
@@ -132,7 +137,7 @@ class Diagnosis:
 
     def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
         """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
-        whole = Distinct(check, key, group, place=_place(check, group))
+        whole = Distinct(check, key, group, place=place_of(check, group))
         whole.cause, suspects = self._causes(check, key, group, tally)
         if whole.cause and key.verdict is Verdict.IMPRECISE and not is_accuracy(whole.cause):
             whole.key = Key(Verdict.WRONG_VALUE, "")
@@ -149,24 +154,25 @@ class Diagnosis:
     def _by_causes(self, whole: Distinct, suspects: Sequence[_Suspect], tally: Tally) -> Iterator[Distinct]:
         """A group's cases apart by causes that explain some of them; what is left, by rules."""
         check, key, group = whole.check, whole.key, whole.group
-        rest = group
+        rest, told = group, list[Distinct]()
         for suspect in suspects:
             part = rest.only(suspect.ids)
             beside = tuple(other.name for other in suspects if other is not suspect)
-            one = Distinct(check, key, part, suspect.name, place=_place(check, part), beside=beside)
+            one = Distinct(check, key, part, suspect.name, place=place_of(check, part), beside=beside)
             self._find_condition(one, tally, OVERLAPPING)
             if one.condition:  # an explanation of some cases that no condition bears out is none
-                explained = [
-                    *suspect.ids,
-                    *(c.id for c in rest.cases if _is_untold(c, rest) and predicted(one, c)),
-                ]
+                beyond = (case.id for case in rest.cases if is_untold(case, rest) and predicted(one, case))
+                explained = [*suspect.ids, *beyond]
                 one.group, rest = rest.only(explained), rest.without(explained)
+                told.append(one)
                 yield one
-        if rest.failures:
-            one = whole if rest is group else Distinct(check, key, rest, place=_place(check, rest))
-            if suspects and one is not whole:
-                self._find_condition(one, tally)
-            yield from [one] if one.condition else self._by_rules(one, tally)
+        left = Distinct(check, key, rest) if told else whole
+        give_to_both(left, told)
+        if left.group.failures:
+            left.place = place_of(check, left.group)
+            if told:
+                self._find_condition(left, tally)
+            yield from [left] if left.condition else self._by_rules(left, tally)
 
     def _by_rules(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
@@ -186,7 +192,7 @@ class Diagnosis:
             rest = rest.without(case.id for case in part.group.cases)
             yield part
         if rest.failures:
-            left = whole if rest is whole.group else replace(whole, group=rest, place=_place(whole.check, rest))
+            left = whole if rest is whole.group else replace(whole, group=rest, place=place_of(whole.check, rest))
             self._find_need(left, told, further, tally)
             yield left
 
@@ -227,7 +233,7 @@ class Diagnosis:
         if finding is None or finding.condition is None:
             return None
         part = whole.group.only(case.id for case in whole.group.cases if finding.condition.holds(case))
-        one = Distinct(whole.check, whole.key, part, place=_place(whole.check, part))
+        one = Distinct(whole.check, whole.key, part, place=place_of(whole.check, part))
         self._conclude(one, finding)
         if not one.condition:
             return None
@@ -313,7 +319,10 @@ class Diagnosis:
         for case in itertools.islice(filter(matters, cases), PREDICTED):
             if self._late():
                 break
-            answers[fails_alike(distinct, self._examine(case, distinct.check))] += 1
+            examined = self._examine(case, distinct.check)
+            judgement, answer = examined.judgement(distinct.check), fails_alike(distinct, examined)
+            if answer is not None or (judgement is not None and judgement.verdict.is_discrepancy):
+                answers[answer] += 1
         return answers[True] >= BORNE_OUT and not answers[False] and answers[None] <= doubtful * answers[True]
 
     def _narrow(
@@ -359,8 +368,14 @@ class Diagnosis:
         return self._budget.spent
 
     def _examine(self, case: Case, check: str) -> Examined:
-        self._budget.spend()
-        return self._ask_target(case, check)
+        """The target's answer. What is not deterministic may pass by chance, and is asked until it fails."""
+        for _ in range(REPEATED if check == DETERMINISM_CHECK else 1):
+            self._budget.spend()
+            examined = self._ask_target(case, check)
+            judgement = examined.judgement(check)
+            if judgement is None or judgement.verdict is not Verdict.PASS:
+                break
+        return examined
 
 
 @dataclass(frozen=True)
@@ -371,11 +386,6 @@ class _Suspect:
     ids: tuple[str, ...]
 
 
-def _is_untold(case: Case, group: Group) -> bool:
-    """Whether no deviation could be tried on a case: its array was not kept, or its activation is not described."""
-    return case.id not in group.exhibits or not is_described(case.config)
-
-
 def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:
     truths = [(case, where(case)) for case in dict.fromkeys(cases)]
     return [case for case, true in truths if true], [case for case, true in truths if not true]
@@ -383,13 +393,3 @@ def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[
 
 def _separated(names: Sequence[str], case: Case, part: str) -> bool:
     return any(separates(names[0], other, case, part) for other in names[1:])
-
-
-def _place(check: str, group: Group) -> str:
-    observations = []
-    for exhibit in group.exhibits.values() if check in PARTS else ():
-        expected = exhibit.expectation.part(PARTS[check])
-        if exhibit.observed.shape == expected.value.shape and not np.iscomplexobj(exhibit.observed):
-            wrong = in_units(exhibit.observed.astype(np.float64), expected) > 1.0
-            observations.append(Observation(exhibit.expectation.case.config, PARTS[check], wrong))
-    return place(observations)

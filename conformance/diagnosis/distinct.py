@@ -7,13 +7,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, deviates, reproduces
+from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
+from depthwise_conformance.judging.values import in_units
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
@@ -97,8 +101,13 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         return False
     if is_deviation(distinct) and not (strictly and judgement.verdict is not distinct.key.verdict):
         exhibit = examined.exhibit(distinct.check)
-        explained = exhibit is not None and reproduces(distinct.cause, evidence(distinct.check, exhibit, True))
-        return True if explained else None  # it may fail for two reasons at once
+        if exhibit is None:
+            return None
+        sample = evidence(distinct.check, exhibit, True)
+        if reproduces(distinct.cause, sample):
+            return True
+        both = (cause for other in distinct.beside for cause in jointly(distinct.cause, other))
+        return any(reproduces(cause, sample) for cause in both) or None  # it may fail for another reason
     verdicts = {judgement.verdict, distinct.key.verdict}
     if not strictly and verdicts <= set(VALUES) and (len(verdicts) == 1 or Verdict.WRONG_DTYPE not in verdicts):
         return True
@@ -120,7 +129,12 @@ def are_telling(others: Sequence[Distinct], check: str, case: Case, exhibit: Exh
     if exhibit is None or check not in PARTS:
         return False
     sample, causes = evidence(check, exhibit, True), [one.cause for one in others if is_deviation(one)]
-    return any(reproduces(" + ".join(pair), sample) for pair in itertools.combinations(causes, 2))
+    return any(reproduces(cause, sample) for cause in jointly(*causes))
+
+
+def jointly(*causes: str) -> list[str]:
+    """Two of the causes together, whichever comes first."""
+    return [" + ".join(pair) for pair in itertools.permutations(causes, 2)]
 
 
 def ordinary(case: Case) -> Case:
@@ -146,7 +160,7 @@ def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
     return alone.count(False) >= BOTH
 
 
-def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str]) -> list[str]:
+def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str] = ()) -> list[str]:
     """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
     exhibits = group.exhibits if check in PARTS else {}  # of special values no deviation is computed
     samples = {name: evidence(check, exhibit, True) for name, exhibit in exhibits.items()}
@@ -160,6 +174,23 @@ def predicted(one: Distinct, case: Case) -> bool:
     return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
 
 
+def is_untold(case: Case, group: Group) -> bool:
+    """Whether no deviation could be tried on a case: its array was not kept, or its activation is not described."""
+    return case.id not in group.exhibits or not is_described(case.config)
+
+
+def absorb(one: Distinct, found: list[Distinct]) -> None:
+    """Takes in those of `found` that a condition tells of which all cases fulfil this one's."""
+    if one.cause or one.need or not (one.total and one.fulfilled and one.fulfilled.atoms):
+        return
+    for other in [other for other in found if other.total and not other.cause]:
+        same = (other.check, other.key.verdict) == (one.check, one.key.verdict) and one.key.verdict in VALUES
+        if same and all(map(one.holds, other.group.cases)):
+            for check, group in ((other.check, other.group), *other.shown_by.items()):
+                one.join(check, group)
+            found.remove(other)
+
+
 def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
     """Takes from what is unexplained the cases that two discrepancies explain together that are told already.
 
@@ -168,7 +199,18 @@ def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
     told = [other for other in found if is_deviation(other) and one.check in other.checks]
     dtypes = {other.key.signature.partition(":")[0] for other in found if other.key.verdict is Verdict.IMPRECISE}
     for first, second in itertools.combinations_with_replacement(told, 2):
-        cause = " + ".join(dict.fromkeys((first.cause, second.cause)))
-        both = reproduced(cause, one.check, one.group, dtypes)
-        first.join(one.check, one.group.only(both))
-        one.group = one.group.without(both)
+        for cause in {first.cause} if first is second else jointly(first.cause, second.cause):
+            both = reproduced(cause, one.check, one.group, dtypes)
+            first.join(one.check, one.group.only(both))
+            one.group = one.group.without(both)
+
+
+def place_of(check: str, group: Group) -> str:
+    """Where the wrong elements of a group's arrays are; "" where that cannot be said."""
+    observations = []
+    for exhibit in group.exhibits.values() if check in PARTS else ():
+        expected = exhibit.expectation.part(PARTS[check])
+        if exhibit.observed.shape == expected.value.shape and not np.iscomplexobj(exhibit.observed):
+            wrong = in_units(exhibit.observed.astype(np.float64), expected) > 1.0
+            observations.append(Observation(exhibit.expectation.case.config, PARTS[check], wrong))
+    return place(observations)

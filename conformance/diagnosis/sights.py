@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
-from depthwise_conformance.diagnosis.distinct import VALUES, Distinct, evidence, fails_alike, is_deviation, ordinary
+from depthwise_conformance.diagnosis.distinct import (
+    VALUES,
+    Distinct,
+    evidence,
+    fails_alike,
+    is_deviation,
+    ordinary,
+    predicted,
+    reproduced,
+)
 from depthwise_conformance.diagnosis.explaining import reproduces
+from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import (
+    DETERMINISM_CHECK,
     GRADIENT_CHECKS,
     METAMORPHIC_CHECK,
     OUTPUT_CHECK,
@@ -17,22 +28,25 @@ from depthwise_conformance.judging.checks import (
     PURITY_CHECK,
     SPECIAL_CHECK,
 )
+from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.repeating import REMEMBERS, STALE
-from depthwise_conformance.judging.tally import Examined, Group, Key
+from depthwise_conformance.judging.tally import Examined, Failure, Group, Key
 from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reports.record import Verdict
 
+ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
+REPEATING = (METAMORPHIC_CHECK, MEMORY_CHECK, DETERMINISM_CHECK)  # make several calls: a fresh process remembers, too
 WITHOUT_RESULT = (Verdict.REFUSED, Verdict.BAD_RETURN, Verdict.CRASHED, Verdict.TIMED_OUT)
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
-    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, SPECIAL_CHECK, "metamorphic", "determinism", "purity", "memory"),
+    OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, *ALTERED, *REPEATING, PURITY_CHECK),
     "shape": (METAMORPHIC_CHECK,),
     **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
 }
-ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
+LINEAR = (None, "linear")
 AFRESH = 3  # cases that are asked of a process with no memories
-ASKED = 5  # cases that are asked for with other numbers
+ASKED, SHARED = 5, 40  # cases that are asked for with other numbers, of all of a group, and one by one
 
 Examine = Callable[[Case, str], Examined]
 
@@ -88,28 +102,39 @@ class Sights:
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
             return {failure.case.id for failure in alike if failure.case.dtype == _dtype(one.key)}
         if one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ()):
-            failed = {failure.case.id for failure in one.group.failures}
-            both = [case for case in group.cases if case.id in failed]
-            if both and is_deviation(one) and check in PARTS:
-                shown = {case.id: group.exhibits[case.id] for case in both if case.id in group.exhibits}
-                return {name for name in shown if reproduces(one.cause, evidence(check, shown[name], True))}
-            return {case.id for case in both}
+            return self._followers(one, check, group)
         atoms = one.fulfilled.atoms if one.fulfilled else ()
         if not (one.total and atoms) or any(map(one.holds, passed)):
             return set()
         return {case.id for case in group.cases if one.holds(case)}
+
+    def _followers(self, one: Distinct, check: str, group: Group) -> set[str]:
+        """The cases of a group whose wrong results come from those of a discrepancy, or from what makes these wrong.
+
+        A deviation has to explain them, unless none can be tried. A derivative is that at the sums, right or wrong,
+        whatever the rest of the gradient is.
+        """
+        failed = {failure.case.id for failure in one.group.failures}
+        both = [case for case in group.cases if case.id in failed]
+        if check in ALTERED:
+            both += [case for case in group.cases[:SHARED] if self._fails_altered(one, check, case)]
+        if not (is_deviation(one) and check in PARTS):
+            return {case.id for case in both}
+        beyond = (failure.case.id for failure in group.failures if _is_beyond(one, failure))
+        bent = (case.id for case in group.cases if one.check == OUTPUT_CHECK and _bends(one, case))
+        return {*reproduced(one.cause, check, group.only(failed)), *beyond, *bent}
 
     def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
         """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
         if check == PURITY_CHECK:
             return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
         stateful = one.key.signature.startswith(STALE) or one.key.signature == REMEMBERS
+        if stateful and check in REPEATING:
+            return True
         if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self.late():
             return False
-        if check == METAMORPHIC_CHECK:
-            return True  # which makes several calls itself
-        found = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
-        return bool(found) and all(judgement and judgement.verdict is Verdict.PASS for judgement in found)
+        anew = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
+        return bool(anew) and all(told and Key(told.verdict, told.signature) != key for told in anew)
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
@@ -119,6 +144,19 @@ class Sights:
     def _fails(self, one: Distinct, case: Case) -> bool:
         examined = self.examine(case, one.check)
         return fails_alike(one, examined, strictly=not is_deviation(one)) is True
+
+
+def _bends(one: Distinct, case: Case) -> bool:
+    """Whether a case has sums that a discrepancy makes wrong, and a derivative there that is not one."""
+    return case.config.activation not in LINEAR and bool(one.condition) and predicted(one, case)
+
+
+def _is_beyond(one: Distinct, failure: Failure) -> bool:
+    """Whether a value is wrong where a deviation should show, in a layer for which no deviation can be computed."""
+    case = failure.case
+    if not isinstance(case, Case) or failure.judgement.verdict not in (Verdict.WRONG_VALUE, Verdict.IMPRECISE):
+        return False
+    return not is_described(case.config) and predicted(one, case)
 
 
 def _others(one: Distinct, group: Group) -> list[Case]:

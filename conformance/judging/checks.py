@@ -38,11 +38,12 @@ SAMPLE = 4  # one case in so many has its gradients repeated and its arguments a
 RELATED = 3  # one case in so many is compared with calls that are related to it
 ONE_CORE = "one core instead of all"
 METAMORPHIC_CHECK, RELATION = "metamorphic", "related "
+DETERMINISM_CHECK = "determinism"
 INFERENCE_CHECK, INFERENCE = "shape_inference", "output_shape "
 KNOWN = 3  # so many in ten cases that are asked for one shape have all its sizes known, which any target can infer from
 Found = Iterator[tuple[str, Judgement]]
 ASKERS = {
-    **dict.fromkeys(("repeat", "repeated gradients"), ("determinism",)),
+    **dict.fromkeys(("repeat", "repeated gradients"), (DETERMINISM_CHECK,)),
     **dict.fromkeys((*ALTERED, "again"), (PURITY_CHECK,)),
 }
 
@@ -202,11 +203,11 @@ def _steps(expectation: Expectation, checks: Collection[str], thorough: bool, cl
     gradients = bool(_of_gradients(expectation, checks))
     if not set(checks).isdisjoint(FORWARD_CHECKS):
         yield step("forward", "forward", expectation)
-    if "determinism" in checks:
+    if DETERMINISM_CHECK in checks:
         yield step("repeat", "forward", expectation)
     if gradients:
         yield step("gradients", "gradients", expectation)
-    if gradients and "determinism" in checks and sampled:
+    if gradients and DETERMINISM_CHECK in checks and sampled:
         yield step("repeated gradients", "gradients", expectation)
     if "purity" in checks and sampled and case.input_shape[0]:  # nothing depends on the arguments of an empty batch
         for role, altered in _alterations(expectation):
@@ -289,8 +290,8 @@ def _forward_checks(
     related = [(step, outcome) for role, (step, outcome) in answers.items() if role.startswith(RELATION)]
     if related and (judgement := _metamorphic(expectation, output, related)):
         yield METAMORPHIC_CHECK, judgement
-    if "determinism" in checks and "repeat" in answers:
-        yield "determinism", judge_repeated(answers)
+    if DETERMINISM_CHECK in checks and "repeat" in answers:
+        yield DETERMINISM_CHECK, judge_repeated(answers)
     if "purity" in checks:
         yield "purity", judge_purity(case, answers)
     if judgement := judge_memory(answers):

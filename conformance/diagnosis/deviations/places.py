@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from depthwise_conformance.diagnosis.deviations.deviation import Change, Deviation, throughout
+from depthwise_conformance.diagnosis.deviations.windows import ON, along
 from depthwise_conformance.diagnosis.program import PARTS, Index, Map, Program, numbered
 from depthwise_conformance.reference import LayerConfig
 
@@ -128,13 +131,27 @@ def _of_outputs(change: Callable[[Index], Index | None]) -> Change:
 def _of_gradient(part: str, change: Callable[[Index], Index | None]) -> Change:
     def apply(program: Program) -> Program | None:
         back = program.backs[part]
-        images = back.map.images
-        flat = numbered(images.shape) if program.config.channels_last else _channels_first(images.shape)
-        found = change(flat)
+        last = program.config.channels_last
+        shape = back.map.images.shape
+        own = numbered(shape) if last else _channels_first(shape)
+        taken = own if back.result is None else back.result if last else back.result.transpose(0, 2, 3, 1)
+        found = change(taken)
         if found is None:
             return None
-        result = found if program.config.channels_last else found.transpose(0, 3, 1, 2)
+        result = found if last else found.transpose(0, 3, 1, 2)
         return replace(program, backs={**program.backs, part: replace(back, result=result)})
+
+    return apply
+
+
+def _rolled(axes: tuple[int, ...]) -> Change:
+    """The gradient of the input moved by the zeros before, what leaves it at one end coming in at the other."""
+
+    def apply(program: Program) -> Program | None:
+        sides = (program.forward.rows, program.forward.columns)
+        shifts = [sides[axis].before % max(sides[axis].size, 1) for axis in axes]
+        image_axes = [1 + axis for axis in axes]
+        return _of_gradient("input", lambda index: np.roll(index, shifts, image_axes) if any(shifts) else None)(program)
 
     return apply
 
@@ -177,6 +194,9 @@ def place_deviations() -> Iterator[Deviation]:
                     f"The {place.name}: a copy of {whom} {where}.",
                 )
                 yield Deviation(name, sentence, kind, parts, on(_repeated(place, of_first)))
+    sentence = "The gradient of the input is moved by the zeros before, and what leaves it comes in at the other end."
+    for name, (where, axes) in zip(along("input gradient rolled by the zeros before"), ON.items(), strict=True):
+        yield Deviation(name, f"{sentence}{where}", "input gradient", ("input",), _rolled(axes))
     name, sentence = (
         "multiplier-major channel order",
         "Output channel m * channels + c instead of c * depth_multiplier + m.",
