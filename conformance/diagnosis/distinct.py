@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, deviates, reproduces
 from depthwise_conformance.diagnosis.places import Observation, place
+from depthwise_conformance.diagnosis.predicting import HALVES
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
@@ -160,11 +161,11 @@ def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
     return alone.count(False) >= BOTH
 
 
-def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str] = ()) -> list[str]:
-    """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
+def reproduced(cause: str, check: str, group: Group) -> list[str]:
+    """The cases of a group, by their ids, whose arrays a cause explains, sums in half precision too."""
     exhibits = group.exhibits if check in PARTS else {}  # of special values no deviation is computed
     samples = {name: evidence(check, exhibit, True) for name, exhibit in exhibits.items()}
-    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in dtypes)]
+    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in HALVES)]
 
 
 def predicted(one: Distinct, case: Case) -> bool:
@@ -194,13 +195,12 @@ def absorb(one: Distinct, found: list[Distinct]) -> None:
 def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
     """Takes from what is unexplained the cases that two discrepancies explain together that are told already.
 
-    These are two causes, or a cause and sums in half precision.
+    These are two causes, or one whose sums are in half precision.
     """
     told = [other for other in found if is_deviation(other) and one.check in other.checks]
-    dtypes = {other.key.signature.partition(":")[0] for other in found if other.key.verdict is Verdict.IMPRECISE}
     for first, second in itertools.combinations_with_replacement(told, 2):
-        for cause in {first.cause} if first is second else jointly(first.cause, second.cause):
-            both = reproduced(cause, one.check, one.group, dtypes)
+        for cause in [first.cause] if first is second else jointly(first.cause, second.cause):
+            both = reproduced(cause, one.check, one.group)
             first.join(one.check, one.group.only(both))
             one.group = one.group.without(both)
 

@@ -13,7 +13,6 @@ from depthwise_conformance.diagnosis.distinct import (
     evidence,
     fails_alike,
     is_deviation,
-    ordinary,
     predicted,
     reproduced,
 )
@@ -46,6 +45,7 @@ FOLLOWING = {
 }
 LINEAR = (None, "linear")
 AFRESH = 3  # cases that are asked of a process with no memories
+ORDINARY = ("uniform", "integers")
 ASKED, SHARED = 5, 40  # cases that are asked for with other numbers, of all of a group, and one by one
 
 Examine = Callable[[Case, str], Examined]
@@ -137,9 +137,13 @@ class Sights:
         return bool(anew) and all(told and Key(told.verdict, told.signature) != key for told in anew)
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
-        """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers."""
+        """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers.
+
+        Small ones or large: an activation may be wrong beyond a limit alone.
+        """
         calls = _related(case, self.claim) if check == METAMORPHIC_CHECK else [case]
-        return not self.late() and any(self._fails(one, ordinary(call)) for call in calls)
+        ordinary = (replace(call, data=Data(recipe, call.data.seed)) for call in calls for recipe in ORDINARY)
+        return not self.late() and any(self._fails(one, call) for call in ordinary)
 
     def _fails(self, one: Distinct, case: Case) -> bool:
         examined = self.examine(case, one.check)
