@@ -1,0 +1,35 @@
+"""keras-tensorflow (keras 3.15.1, tensorflow 2.21.0): gradient_input is wrong_value.
+DepthwiseConv2D(kernel_size=(1, 1), activation='celu', use_bias=False) on an input of shape (1, 1, 1, 1), data
+integers/1
+Expected is what the documentation says, computed exactly. Exits 1 where it shows the fault.
+"""
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+print("keras", keras.__version__, "tensorflow", tf.__version__)
+x = np.array([0], "float64").reshape(1, 1, 1, 1)
+kernel = np.array([-4], "float64").reshape(1, 1, 1, 1)
+cotangent = np.array([3], "float64").reshape(1, 1, 1, 1)
+layer = keras.layers.DepthwiseConv2D(data_format='channels_last', dtype='float32', kernel_size=(1, 1), activation='celu', use_bias=False)
+layer.build(x.shape)
+layer.set_weights([kernel])
+x = keras.ops.convert_to_tensor(x, "float32")
+cotangent = keras.ops.convert_to_tensor(cotangent, "float32")
+with tf.GradientTape() as tape:
+    tape.watch(x)
+    y = layer(x)
+found = tape.gradient(y, [x, *(w.value for w in layer.trainable_variables)], cotangent)
+found = dict(zip(["input", "kernel"], found))
+places = [(0, 0, 0, 0)]
+allowed = [1.3589861248331127e-05]  # what float32 allows beside the expected, at most
+got = keras.ops.convert_to_numpy(keras.ops.cast(found["input"], "float32"))
+expected = [-12]
+got = [float(got[place]) for place in places]
+print("expected", expected)
+print("got     ", got)
+raise SystemExit(int(not all(abs(g - e) <= a or g == e for g, e, a in zip(got, expected, allowed))))
