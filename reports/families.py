@@ -101,10 +101,16 @@ class Family:
 
     @property
     def title(self) -> str:
-        """What is wrong, and the cause where all members agree on one."""
-        told = self.first.title
-        cause = self.first.discrepancy.cause if "cause" in self.agreed else ""
-        return f"{told[:1].upper()}{told[1:]}{f': {cause}' if cause else ''}"
+        """What is wrong, and why or when where all members agree on it, or else what it takes to show it."""
+        one, told = self.first.discrepancy, self.first.title
+        when = one.condition if "condition" in self.agreed else ""
+        if one.cause and "cause" in self.agreed:
+            rest = f": {one.cause}"
+        elif when:
+            rest = f", {'' if when.startswith(('only if ', 'wherever ')) else 'when '}{words.plain(when)}"
+        else:
+            rest = f" ({self.trigger})" if self.trigger else ""
+        return f"{told[:1].upper()}{told[1:]}{rest}"
 
     @property
     def agreed(self) -> frozenset[str]:

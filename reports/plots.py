@@ -21,6 +21,7 @@ from depthwise_conformance.reports.words import counted, duration, figure, visib
 MEASURED = ("output", "gradient_input", "gradient_kernel", "gradient_bias")
 ROWS, PANELS = 80, 24  # of which a plot shows no more
 WIDTH, HEIGHT = 150, 90  # of a panel
+SHADES = 6  # of what is chosen; what else there is has none of its own
 STEPS = ("construct", "build", "call")
 COVERED = {1: "values", 2: "pairs", 3: "triples"}
 
@@ -201,7 +202,7 @@ def draw_shares(counts: Mapping[str, Any], kinds: Sequence[str]) -> Markup:
     whole = [(kind, count) for kind, count in counts.items() if isinstance(count, int) and count > 0]
     total, x, parts = sum(count for _, count in whole), 0.0, []
     for kind, count in whole:
-        shade = kinds.index(kind) % 6 + 1 if kind in kinds else 0
+        shade = kinds.index(kind) + 1 if kind in kinds[:SHADES] else 0
         parts.append(
             Markup('<rect class="k{}" x="{:.5g}" width="{:.5g}" height="7"/>').format(shade, x, 110 * count / total)
         )

@@ -50,7 +50,7 @@ def documented(one: Discrepancy) -> list[Sentence]:
     arguments = {name for word in re.findall(r"[a-z]+(?:_[a-z]+)*", told) for name in _arguments_of(word)}
     mine = [sentence for sentence in sentences() if one.check in sentence.checks]
     telling = [sentence for sentence in mine if sentence.arguments & arguments]
-    general = sorted(mine, key=lambda it: (it.checks[0] != one.check, -len(it.checks)))
+    general = sorted(mine, key=lambda it: (it.checks[0] != one.check, bool(it.arguments), -len(it.checks)))
     return sorted(telling, key=lambda it: -len(it.arguments & arguments))[:MOST] or general[:1]
 
 
