@@ -16,7 +16,7 @@ LABEL, PLOT, NOTE = (
     170,
 )  # pixels: of what stands before a row, of the row itself, and of what stands behind it
 ROW, AXIS = 18, 24
-LETTERS = 32  # of a label
+LETTERS = 28  # of a label
 LEAST, MOST = 1e-4, 1e4  # what is beyond is drawn at the end of a logarithmic axis
 
 

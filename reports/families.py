@@ -48,7 +48,7 @@ class Member:
     @property
     def title(self) -> str:
         """What is wrong, in words that follow the target's name."""
-        return words.title(self.discrepancy.check, self.discrepancy.verdict)
+        return words.phrase(self.discrepancy.check, self.meaning)
 
     @property
     def subject(self) -> Subject:
@@ -58,12 +58,7 @@ class Member:
     @property
     def severity(self) -> int:
         """Its place among verdicts, the worst first; garbage is a wrong value, whatever explains it."""
-        return 0 if self.evidence and self.evidence.garbage else SEVERITY.index(self.discrepancy.verdict)
-
-    @property
-    def tone(self) -> str:
-        """That of its verdict, but for garbage, which is never a mild one."""
-        return "fail" if self.severity == 0 else self.meaning.tone
+        return 0 if self.meaning is words.GARBAGE else SEVERITY.index(self.discrepancy.verdict)
 
     @property
     def picture(self) -> Picture | None:
@@ -158,7 +153,7 @@ class Family:
     @property
     def tone(self) -> str:
         """That of its worst member."""
-        return self.first.tone
+        return self.first.meaning.tone
 
 
 def count_facets(families: Iterable[Family]) -> dict[str, dict[str, int]]:
@@ -200,12 +195,14 @@ def _order(one: Discrepancy) -> tuple[object, ...]:
 
 
 def _member(folder: Path, anchor: str, one: Discrepancy) -> Member:
+    evidence = read_evidence(folder, one.id)
+    garbage = one.verdict is Verdict.IMPRECISE and evidence is not None and evidence.garbage
     return Member(
         anchor=anchor,
         discrepancy=one,
-        meaning=words.MEANINGS[one.verdict],
+        meaning=words.GARBAGE if garbage else words.MEANINGS[one.verdict],
         case=read_case(folder, one.smallest_case),
-        evidence=read_evidence(folder, one.id),
+        evidence=evidence,
         replay=replay_here(one),
         script=_text(folder, one.id, ".py"),
         issue=_text(folder, one.id, ".md"),

@@ -24,6 +24,13 @@ class Subject(NamedTuple):
     versions: str
 
 
+class Link(NamedTuple):
+    """To a discrepancy of the page, with what it means."""
+
+    anchor: str
+    meaning: Meaning
+
+
 @dataclass(frozen=True)
 class Line:
     """One count in a cell; `anchor` is that of the discrepancy to link to, empty for none."""
@@ -84,16 +91,16 @@ def subject_of(row: Record | Discrepancy) -> Subject:
 
 
 def build_rows(
-    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], anchors: Mapping[tuple[str, ...], str]
+    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], links: Mapping[tuple[str, ...], Link]
 ) -> list[Row]:
     """A row for every target that has records, and for every other one of run.json.
 
-    `anchors` are those of the discrepancies, by subject, check and verdict; "" stands for any verdict.
+    `links` are those to the discrepancies, by subject, check and verdict; "" stands for any verdict.
     """
     cells: dict[Subject, dict[str, Cell]] = {}
     for figures in summary.to_dict("records"):
         subject = _normal(*(figures[field] for field in Subject._fields))
-        cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, anchors)
+        cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, links)
     status = _statuses(runs, cells)
     return [Row(subject, status.get(subject, ""), cells.get(subject, {})) for subject in sorted({*cells, *status})]
 
@@ -113,14 +120,17 @@ def _normal(target: str, device: str, versions: str) -> Subject:
     return Subject(target, device, ", ".join(sorted(versions.split(", "))))
 
 
-def _cell(figures: Mapping[Any, Any], subject: Subject, anchors: Mapping[tuple[str, ...], str]) -> Cell:
+def _cell(figures: Mapping[Any, Any], subject: Subject, links: Mapping[tuple[str, ...], Link]) -> Cell:
     present = sorted((verdict for verdict in Verdict if figures[verdict]), key=lambda verdict: verdict in NOT_JUDGED)
     place = (*subject, figures["check"])
 
-    def anchor(verdict: Verdict) -> str:
-        return anchors.get((*place, verdict)) or (anchors.get((*place, ""), "") if verdict.is_discrepancy else "")
+    def line(verdict: Verdict) -> Line:
+        own = links.get((*place, verdict))
+        other = links.get((*place, "")) if verdict.is_discrepancy else None
+        meaning = own.meaning if own else MEANINGS[verdict]
+        return Line(figures[verdict], meaning, (own or other or Link("", meaning)).anchor)
 
-    lines = tuple(Line(figures[verdict], MEANINGS[verdict], anchor(verdict)) for verdict in present)
+    lines = tuple(map(line, present))
     departing = sum(figures[verdict] for verdict in present if verdict.is_discrepancy)
     declined = sum(figures[verdict] for verdict in NOT_JUDGED)
     return Cell(lines, figures["judged"], departing, declined, figures["worst_error"])

@@ -13,7 +13,7 @@ from depthwise_conformance.reports.evidence import GIVEN, Evidence, Numbers
 from depthwise_conformance.reports.pictures import split, tell_plane
 from depthwise_conformance.reports.words import figure
 
-SLICES, SIDE = 4, 8  # so many slices of an array are shown, and so many of its rows and columns
+SLICES, SIDE = 6, 8  # so many slices of an array are shown, and so many of its rows and columns
 DIGITS = (6, 9, 17)
 NUMBERS = 600  # that a few lines of code hold
 

@@ -54,7 +54,7 @@ def _errors(measured: pd.DataFrame) -> Plot | None:
         low, median, high = np.quantile(errors.to_numpy(np.float64), (0.25, 0.5, 0.75), method="nearest")
         largest = float(errors.max())
         note = f"worst {figure(largest)}, of {counted(len(errors), 'result')}"
-        rows.append(Spread(f"{shorten(str(target), 22)} {dtype}", low, median, high, largest, note))
+        rows.append(Spread(f"{shorten(str(target), 18)} {dtype}", low, median, high, largest, note))
     if not rows:
         return None
     words = "Errors in units of the bound, by target and dtype. " + "; ".join(

@@ -13,7 +13,7 @@ from depthwise_conformance.reports.cases import layer_call
 from depthwise_conformance.reports.families import Family, count_facets, gather
 from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.layers import read_layers
-from depthwise_conformance.reports.matrix import JUDGED, Row, Subject, build_rows, in_order
+from depthwise_conformance.reports.matrix import JUDGED, Link, Row, Subject, build_rows, in_order
 from depthwise_conformance.reports.outcome import Outcome, conclude
 from depthwise_conformance.reports.pairs import Pairs, read_pairs
 from depthwise_conformance.reports.plots import Plot, draw_plots
@@ -176,7 +176,7 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
     runs = runs or read_runs(folder)
     families = gather(folder, read_discrepancies(folder))
     summary = summarise_folder(folder, by=(*Subject._fields, "check"))
-    rows = build_rows(summary, runs, _anchors(families))
+    rows = build_rows(summary, runs, _links(families))
     return View(
         runs=runs,
         checks=in_order({*summary["check"], *(check for run in runs for check in run.get("checks", []))}),
@@ -223,15 +223,16 @@ def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _anchors(families: Sequence[Family]) -> dict[tuple[str, ...], str]:
+def _links(families: Sequence[Family]) -> dict[tuple[str, ...], Link]:
     """The worst discrepancy of every subject, check and verdict; of every check that shows it, for an empty verdict."""
-    anchors: dict[tuple[str, ...], str] = {}
+    links: dict[tuple[str, ...], Link] = {}
     for member in sorted((one for family in families for one in family.members), key=lambda one: one.severity):
         one = member.discrepancy
-        anchors.setdefault((*member.subject, one.check, one.verdict), member.anchor)
+        link = Link(member.anchor, member.meaning)
+        links.setdefault((*member.subject, one.check, one.verdict), link)
         for check in one.checks:
-            anchors.setdefault((*member.subject, check, ""), member.anchor)
-    return anchors
+            links.setdefault((*member.subject, check, ""), link)
+    return links
 
 
 def _reasons(folder: Path, verdict: Verdict) -> list[Reason]:

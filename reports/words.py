@@ -94,6 +94,12 @@ MEANINGS = {
     ),
 }
 
+GARBAGE = _fault(  # of an imprecise result that is none, whatever explains it
+    "garbage",
+    "gives garbage for the {thing}",
+    "Not finite where a number was expected, or far beyond all that went in, though a narrower arithmetic may do so.",
+)
+
 CHECKS = {
     "output": ("output", "Every element of the layer's output is within its own error bound."),
     "shape": ("output", "The output has the documented shape."),
@@ -139,8 +145,12 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 def title(check: str, verdict: Verdict) -> str:
     """What is wrong, in words that follow the target's name."""
-    thing = CHECKS[check][0] if check in CHECKS else spaced(check)
-    return MEANINGS[verdict].phrase.format(thing=thing)
+    return phrase(check, MEANINGS[verdict])
+
+
+def phrase(check: str, meaning: Meaning) -> str:
+    """The same of a meaning."""
+    return meaning.phrase.format(thing=CHECKS[check][0] if check in CHECKS else spaced(check))
 
 
 def spaced(name: str) -> str:

@@ -157,13 +157,16 @@ def test_names_of_axes_are_text(tmp_path):
 
 @pytest.mark.parametrize(("got", "garbage"), [([1.0, np.nan], True), ([1.0, 1e9], True), ([0.0, 0.0], False)])
 def test_garbage_is_never_mild(tmp_path, got, garbage):
-    write_folder(tmp_path, [RECORD], [replace(DISCREPANCY, verdict=Verdict.IMPRECISE)])
+    mild = {"verdict": Verdict.IMPRECISE}
+    write_folder(tmp_path, [replace(RECORD, **mild)], [replace(DISCREPANCY, **mild)])
     (tmp_path / "repro").mkdir()
     arrays = {"x": numbers([4.0], ("a",)), "expected": numbers([1.0, 2.0], ("a",)), "got": numbers(got, ("a",))}
     write_evidence(tmp_path, "d0", arrays)
     assert read_evidence(tmp_path, "d0").garbage is garbage
-    (card,) = [found["class"] for tag, found in Page(write_page(tmp_path)).elements if tag == "article"]
+    seen = Page(write_page(tmp_path))
+    (card,) = [found["class"] for tag, found in seen.elements if tag == "article"]
     assert card == ("fault fail" if garbage else "fault warn")
+    assert ("td", {"class": "fail" if garbage else "warn"}) in seen.elements
 
 
 def test_the_case_is_written_in_keras_with_its_numbers():
