@@ -224,3 +224,20 @@ def test_gradients_that_are_refused_are_no_matter_of_purity():
 @pytest.mark.parametrize("role", ["altered x", "altered gradients", "again"])
 def test_a_call_that_fails_after_others_only_is_impure(role):
     assert not_passed(verdicts(failing((role,), ERROR), ON_CASES)) == {"purity": Verdict.IMPURE}
+
+
+def test_the_seconds_of_a_call_are_those_of_the_first_check_that_it_is_made_for():
+    program = plan(expect(case()), CHECKS, thorough=True)
+    answers = tuple(dataclasses.replace(honest(step), seconds=1.0) for step in program)
+    found = dict(judge_case(expect(case()), program, answers, CHECKS))
+    seconds = {check: judgement.seconds for check, judgement in found.items()}
+    assert sum(seconds.values()) == len(program)
+    assert (seconds["output"], seconds["shape"], seconds["gradient_input"], seconds["gradient_bias"]) == (1, 0, 1, 0)
+    assert seconds["purity"] == sum(step.role.startswith(("altered", "again")) for step in program) > 0
+
+
+def test_a_call_whose_check_tells_nothing_counts_all_the_same():
+    program = plan(expect(case()), ("output",))
+    answers = tuple(dataclasses.replace(ERROR, seconds=2.0) for _ in program)
+    ((_, judgement),) = judge_case(expect(case()), program, answers, ("output",))
+    assert judgement.seconds == 2.0 * len(program)

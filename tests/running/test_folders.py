@@ -149,7 +149,10 @@ def test_a_run_that_fills_the_disk_is_incomplete_and_no_discrepancy(tmp_path):
 @pytest.mark.parametrize("processes", [(), ("-n", 2)])
 def test_several_processes_are_one_run_and_complete_when_it_is(tmp_path, processes):
     both = ("--adapter", HONEST, "--adapter", FLIPPED, "--check", "output", "--examples", 5)
-    assert run(tmp_path, *both, "--out", "out", "--", *processes).returncode == 1
+    done = run(tmp_path, *both, "--out", "out", "--", *processes)
+    assert done.returncode == 1
+    for name in ("honest@cpu", "kernel-flipped@cpu"):
+        assert [f"{name}: {word}" in done.stderr for word in ("begun, ", "done after ")] == [True, True]
     (about,) = read_runs(tmp_path / "out")
     assert about["complete"] is True
     assert sorted((one["target"], one["status"]) for one in about["targets"]) == [

@@ -12,7 +12,7 @@ from command_line import SUITE as WORDS
 
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies
+from depthwise_conformance.reports.tables import read_discrepancies, read_results
 from depthwise_conformance.running.plugin import SUITE
 
 
@@ -122,6 +122,14 @@ def test_junit_has_a_class_for_each_target_and_says_what_was_found(good, bad):
         "discrepancies": " ".join(one.id for one in read_discrepancies(bad[0])),
     }
     assert int(about["failed"]) > 0
+
+
+def test_each_check_has_its_own_time_in_junit(good):
+    items = ET.parse(good[0] / "junit.xml").getroot().iter("testcase")
+    times = {str(item.get("name")): float(item.get("time", "nan")) for item in items}
+    spent = read_results(good[0]).groupby("check", observed=True)["seconds"].sum()
+    assert all(abs(times[check] - spent[check]) < 0.1 for check in CHECKS)  # of setup and teardown
+    assert spent["output"] > 0 and spent["gradient_input"] > 0
 
 
 # Unrelated sessions in the same environment
