@@ -14,8 +14,6 @@ from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, summarise_folder
 
-WORST = 10
-
 
 @dataclass(frozen=True)
 class Counts:

@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthwise_conformance.reports.digest import WORST, Counts, Digest, read_digest
+from depthwise_conformance.reports.digest import Counts, Digest, read_digest
+from depthwise_conformance.reports.families import Family, gather
 from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle
 from depthwise_conformance.reports.layers import LAYERS, read_layers
 from depthwise_conformance.reports.record import REFERENCE, Comparison, Verdict
-from depthwise_conformance.reports.words import duration, visible
+from depthwise_conformance.reports.words import counted, duration, visible
 
 LAYERS_SHOWN, PAIRS_SHOWN = 40, 3
+WORST, LONGEST = 10, 400  # faults, and characters of what is said of one
 
 
 def print_summary(folder: Path, console: Console) -> None:
@@ -27,7 +29,7 @@ def print_summary(folder: Path, console: Console) -> None:
         console.print(table)
     if rows := read_layers(folder):
         _print_layers(rows, console)
-    _print_worst(digest, console)
+    _print_worst(gather(folder, digest.found), console)
     for run in digest.runs:
         for target in run["targets"]:
             if target["status"] != "judged":
@@ -96,20 +98,21 @@ def _fitting(rows: Sequence[tuple[str, list[Text]]], width: int) -> Sequence[tup
     return rows
 
 
-def _print_worst(digest: Digest, console: Console) -> None:
-    """The worst of what was found, in two lines each."""
-    worst = digest.worst_first[:WORST]
-    if worst:
-        console.print("The worst of them:" if len(digest.found) > WORST else "What was found:")
-    for one in worst:
-        known = "known " if one.known else ""
-        cases = f"{one.failing} of {one.failing + one.passing} cases"
-        told = f"{one.id} {known}{one.target}: {one.check} is {one.verdict.value} on {cases}"
-        console.print(Text(visible(told), style="dim" if known else "red"), overflow="ellipsis", no_wrap=True)
-        says = one.says or one.signature or one.place
-        if says:
-            first = visible(says.splitlines()[0])
-            console.print(Text(f"  {first}", style="dim"), overflow="ellipsis", no_wrap=True)
+def _print_worst(families: Sequence[Family], console: Console) -> None:
+    """The worst faults: what is wrong, and on which targets."""
+    if families:
+        more = f" of {len(families)}" if len(families) > WORST else ""
+        console.print(f"The worst faults{more}:" if more else "What was found:")
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for family in families[:WORST]:
+        one, known = family.first.discrepancy, "" if family.new else "known: "
+        told = visible(f"{known}{family.title}")[:LONGEST]
+        where = visible(f"{one.check} in {counted(family.failing, 'case')} of {', '.join(family.targets)}")[:LONGEST]
+        table.add_row(one.id, Text(told, style="dim" if known else "red"))
+        table.add_row("", Text(where, style="dim"))
+    console.print(table)
 
 
 def _print_layers(rows: Sequence[Comparison], console: Console) -> None:
