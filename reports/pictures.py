@@ -48,7 +48,7 @@ def describe(error: Numbers) -> str:
     wrong = _is_off(error.values)
     count = int(wrong.sum())
     if not count:
-        return "Asked once more, every element was within its bound."
+        return "Every element was within its bound."
     parts = []
     for axis, name in enumerate(error.axes):
         others = tuple(other for other in range(wrong.ndim) if other != axis)

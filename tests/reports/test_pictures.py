@@ -37,7 +37,7 @@ def some_errors(shape, *places):
         ([(0, 3)], "row 3 of 4; all 5 columns; all 3 channels."),
         ([(0, 1, 2, 0)], "1 of 60 elements outside the bound: row 1 of 4; column 2 of 5; channel 0 of 3."),
         ([(0, slice(0, 2), 4), (0, 3, 4)], "rows 0\N{EN DASH}1, 3 of 4; column 4 of 5; all 3 channels."),
-        ([], "Asked once more, every element was within its bound."),
+        ([], "Every element was within its bound."),
     ],
 )
 def test_where_it_is_off_is_told(places, told):
