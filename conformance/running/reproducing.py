@@ -8,13 +8,17 @@ from pathlib import Path
 
 from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.casebook.case import AnyCase, Case
+from depthwise_conformance.judging.checks import OUTPUT_CHECK
+from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.tally import Examined
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.words import title, visible
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.exhibiting import write_numbers
-from depthwise_conformance.running.scripting import Asked, write_script
+from depthwise_conformance.running.scripting import write_script
+from depthwise_conformance.running.scripttext import Asked
 from depthwise_conformance.running.targets import Target, asking_for
 from depthwise_conformance.running.telling import tell_case
 from depthwise_conformance.workers.worker import WorkerBrokenError
@@ -31,7 +35,8 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
     script, reason = "", ""
     again = functools.cache(partial(_ask, target, case, told.check, examiner))
     try:
-        script = write_script(Asked(told, _builtin(target), case, again))
+        related = partial(ask_related, target, case, examiner)
+        script = write_script(Asked(told, _builtin(target), case, again, related))
     except Unsupported as error:
         reason = str(error)
     place = folder / "repro"
@@ -74,6 +79,24 @@ def _ask(target: Target, case: AnyCase, check: str, examiner: Examiner) -> Exami
     except WorkerBrokenError as error:
         target.status, target.message = "broken", str(error)
         return None
+
+
+def ask_related(target: Target, case: AnyCase, examiner: Examiner) -> Examined | None:
+    """The first of the calls that the check `metamorphic` holds a case against, where it is wrong by itself."""
+    if not isinstance(case, Case) or target.status != "judged":
+        return None
+    expectation = expect(case)
+    relation = choose(expectation, target.claim)
+    try:
+        for examined in examiner.examine_all(
+            target, relation.calls(expectation) if relation else (), {OUTPUT_CHECK}, True
+        ):
+            judgement = examined.judgement(OUTPUT_CHECK)
+            if judgement is not None and judgement.verdict.is_discrepancy:
+                return examined
+    except WorkerBrokenError as error:
+        target.status, target.message = "broken", str(error)
+    return None
 
 
 def _builtin(target: Target) -> str:

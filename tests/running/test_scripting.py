@@ -13,11 +13,16 @@ from command_line import FLIPPED, call, run
 from depthwise_conformance.adapters.base import Unsupported
 from depthwise_conformance.casebook.case import Case, Data, LayerCase, Refusal, canonical
 from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.tally import Examined
 from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Discrepancy, Verdict
-from depthwise_conformance.running.scripting import Asked, write_script
+from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.reproducing import ask_related
+from depthwise_conformance.running.scripting import write_script
+from depthwise_conformance.running.scripttext import Asked
+from depthwise_conformance.running.targets import open_targets, requests
 
 SOFTWARE = ["keras-tensorflow", "keras-torch", "keras-jax", "tensorflow", "torch", "jax", "jax:x64", "onnxruntime"]
 LAYER = LayerConfig((2, 3), padding="same", depth_multiplier=2, activation="gelu")
@@ -61,6 +66,26 @@ def laid(target, layout, part, case=CASE):
     return Asked(replace(told("memory", target=target), detail=detail), target, case)
 
 
+def impure(target, signature, story="", case=CASE):
+    detail = f"a layer\nright at first, then, {story}"
+    found = replace(told("purity", Verdict.IMPURE, target), signature=signature, detail=detail)
+    return Asked(found, target, case)
+
+
+def remembering(target):
+    """Each way in which a call may remember another."""
+    for role, part in (("altered x", "output"), ("altered kernel", "output"), ("altered gradients", "input")):
+        story = f"with other values in its arguments ({role}), the {part} was wrong:\n"
+        yield impure(target, f"stale result for {role}", story)
+    yield impure(target, "depends on earlier calls")
+
+
+def related(target):
+    expectation = expect(CASE)
+    examined = Examined(expectation, [], {"output": np.asarray(expectation.output.value + 7.0)})
+    return Asked(told("metamorphic", target=target), target, BARE, related=lambda: examined)
+
+
 def endings(scripts):
     done = subprocess.run(
         [sys.executable, "-c", DRIVER], input="# next\n".join(scripts), capture_output=True, text=True
@@ -92,6 +117,7 @@ def test_a_script_tells_right_software_from_wrong(target):
 @pytest.mark.parametrize("target", ["keras-tensorflow", "jax", "torch"])
 def test_a_script_of_several_calls_tells_right_software_from_wrong(target):
     right = [write_script(repeated(target, which)) for which in ("forward: output", "gradients: kernel")]
+    right += [write_script(one) for one in (*remembering(target), related(target))]
     if target == "torch":
         layouts, parts = ("transposed", "sliced", "every_second", "new_axes"), ("output", "input", "kernel")
         right += [write_script(laid(target, one, part)) for one in layouts for part in parts]
@@ -100,7 +126,17 @@ def test_a_script_of_several_calls_tells_right_software_from_wrong(target):
     own = re.compile(r"^    return (?!t[ .]|view)|^got = ", re.MULTILINE)  # of what is called, and not of `laid`
     wrong = [own.sub(r"\g<0>np.random.rand() + ", text) for text in right]
     assert endings([*right, *wrong]) == [0] * len(right) + [1] * len(wrong)
-    assert max(text.count("\n") for text in right) <= 40
+    assert max(text.count("\n") for text in right) <= 42
+
+
+def test_a_related_call_that_is_wrong_by_itself_is_found():
+    (target,) = open_targets(requests([], [FLIPPED]), 20.0)
+    try:
+        examined = ask_related(target, CASE, Examiner(("metamorphic",)))
+    finally:
+        target.worker.close()
+    assert examined.judgement("output").verdict is Verdict.WRONG_VALUE
+    assert choose(expect(CASE)).calls(expect(CASE))[0].case == examined.expectation.case
 
 
 def test_a_script_of_initial_weights():
@@ -144,6 +180,9 @@ def test_scripts_of_keras_layers():
         (lambda one: laid("torch", "reversed", "output"), "arrays that are reversed"),
         (lambda one: laid("keras-torch", "sliced", "output"), "call keras-torch with arrays that are sliced"),
         (lambda one: replace(one, told=told("memory")), "where one of the calls gives nothing"),
+        (lambda one: impure("torch", "altered its argument x"), "does not see what a call does to its arguments"),
+        (lambda one: impure("torch", "stale result for altered x"), "where one of the calls gives nothing"),
+        (lambda one: replace(one, told=told("metamorphic")), "none of the related calls is wrong by itself"),
         (lambda one: repeated("onnxruntime", "gradients: kernel"), "for the gradient of the kernel"),
         (lambda one: replace(one, told=told("metamorphic", Verdict.WRONG_SHAPE)), "shows metamorphic as wrong_shape"),
         (lambda one: replace(one, told=told("output", Verdict.TIMED_OUT)), "shows output as timed_out"),
