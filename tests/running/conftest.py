@@ -15,7 +15,10 @@ def good(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bad(tmp_path_factory):
-    """The folder and the words of a run of a faulty target by two checks."""
+    """The folder and the words of a run of a faulty target by two checks, as a step of GitHub Actions."""
     folder = tmp_path_factory.mktemp("bad")
     checks = ("--check", "output", "--check", "shape")
-    return folder / "out", run(folder, "--adapter", FLIPPED, "--examples", 20, *checks, "--out", "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        patch.setenv("GITHUB_STEP_SUMMARY", str(folder / "step.md"))
+        return folder / "out", run(folder, "--adapter", FLIPPED, "--examples", 20, *checks, "--out", "out")

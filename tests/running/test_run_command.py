@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 from command_line import DIES, HONEST, LEAVES, records, run
 
@@ -89,3 +91,31 @@ def test_a_target_that_cannot_start_is_no_discrepancy(tmp_path):
     assert "about to die" in done.stdout + done.stderr
     assert set(records(tmp_path / "out")["target"]) == {"honest@cpu"}
     assert read_runs(tmp_path / "out")[0]["complete"] is False
+
+
+def test_the_last_line_is_for_machines(good, bad):
+    for (folder, done), status, new in ((good, 0, 0), (bad, 1, 1)):
+        told, verdicts = json.loads(done.stdout.splitlines()[-1]), records(folder)["verdict"]
+        assert (told["status"], told["complete"], told["targets"], told["new"]) == (status, True, 1, new)
+        assert (told["passed"], told["failed"]) == ((verdicts == "pass").sum(), (verdicts != "pass").sum())
+        assert Path(told["report"]) == folder / "report.html"
+
+
+def test_a_step_of_actions_is_annotated_and_summed_up(bad):
+    folder, done = bad
+    (one,) = read_discrepancies(folder)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("::"))
+    assert line.startswith(f"::error title=kernel-flipped@cpu {one.id}::output is wrong_value on ")
+    assert f"| {one.id} | kernel-flipped@cpu | output |" in (folder.parent / "step.md").read_text("utf-8")
+    assert json.loads((folder / "badge.json").read_text())["message"] == "1 new"
+
+
+def test_both_files_for_ci_say_the_same(good, bad):
+    for folder, _ in (good, bad):
+        items = list(ET.parse(folder / "junit.xml").getroot().iter("testcase"))
+        tests = json.loads((folder / "ctrf.json").read_text())["results"]["tests"]
+        assert [one["name"] for one in tests] == [
+            f"{str(item.get('classname')).removeprefix('depthwise_conformance.')} {item.get('name')}" for item in items
+        ]
+        failed = [item.find("failure") is not None for item in items]
+        assert [one["status"] == "failed" for one in tests] == failed
