@@ -35,8 +35,13 @@ def at_once(path: Path, mode: str = "w") -> IO[Any]:
 
 def unfinished(path: Path) -> Iterator[Path]:
     """What is left of files that were to take a path's place when their process was killed."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * TOKEN}}}")
-    yield from (left for left in path.parent.iterdir() if name.fullmatch(left.name))
+    yield from (left for left in path.parent.iterdir() if meant(left) == path.name)
+
+
+def meant(left: Path) -> str:
+    """The name that a file was to have; "" where it is none that was left."""
+    found = re.fullmatch(rf"\.(.+)\.[0-9a-f]{{{2 * TOKEN}}}", left.name, re.ASCII)
+    return found[1] if found else ""
 
 
 def place_text(path: Path, text: str) -> None:
@@ -51,8 +56,13 @@ def place_copy(source: Path, path: Path) -> None:
         shutil.copyfileobj(content, file)
 
 
+def private_name(path: Path) -> Path:
+    """A path beside another, of a name that no other has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(TOKEN)}")
+
+
 def _new(path: Path, mode: str) -> tuple[Path, IO[Any]]:
     """A file beside a path, of a name that no other has; not even a link is there."""
-    made = path.with_name(f".{path.name}.{secrets.token_hex(TOKEN)}")
+    made = private_name(path)
     mode = mode.replace("w", "x")
     return made, made.open(mode) if "b" in mode else made.open(mode, encoding="utf-8", newline="")

@@ -20,7 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import columns, encode_row, storable
-from depthwise_conformance.reports.files import at_once, place_copy
+from depthwise_conformance.reports.files import at_once
 from depthwise_conformance.reports.folders import PARTS, install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
@@ -96,18 +96,6 @@ class RecordWriter:
         if rows:
             self._parquet.write_table(_table(rows))
             self._csv.writerows(encode_row(row, _TOLD) for row in rows)
-
-
-def name_discrepancies(folder: Path, name: Callable[[Record], str]) -> None:
-    """Writes the results anew, every failing record with the `name` of the discrepancy that tells it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        with RecordWriter(Path(scratch)) as writer:
-            for records in _batches(folder):
-                failing = (one.verdict.is_discrepancy for one in records)
-                pairs = zip(records, failing, strict=True)
-                writer.write([replace(one, discrepancy=name(one)) if fails else one for one, fails in pairs])
-        for file in (RESULTS, RESULTS_CSV):
-            place_copy(Path(scratch, file), folder / file)
 
 
 def read_results(folder: Path) -> pd.DataFrame:

@@ -45,6 +45,7 @@ class Examined:
     expectation: Expectation
     found: Found
     arrays: Mapping[str, AnyArray]
+    recalled: bool = False  # by a run that is resumed
 
     def judgement(self, check: str) -> Judgement | None:
         """The check's judgement; None where it does not apply."""
@@ -188,10 +189,14 @@ def _bare(exhibit: Exhibit | None) -> Exhibit | None:
     """Without what its expectation has computed, which would fill the memory; None where it is large itself."""
     if exhibit is None:
         return None
-    most = OWN_ELEMENTS if exhibit.expectation.case.data.arrays else ELEMENTS
-    if exhibit.observed.size > most:
+    if not is_kept(exhibit.expectation.case, exhibit.observed):
         return None
     return Exhibit(replace(exhibit.expectation), exhibit.observed)
+
+
+def is_kept(case: AnyCase, array: AnyArray) -> bool:
+    """Whether an array is small enough to be kept as evidence."""
+    return array.size <= (OWN_ELEMENTS if case.data.arrays else ELEMENTS)
 
 
 def extent(case: AnyCase) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Nothing here is a verdict. It is recorded, shown beside the verdicts and compare
 from __future__ import annotations
 
 import collections
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,21 @@ class Traits:
             "arithmetic": arithmetic,
             "choices": {topic: dict(seen) for topic, seen in sorted(self.choices.items())},
         }
+
+    def dump(self) -> str:
+        """All of it, for `load`."""
+        explained = {dtype: vars(one) for dtype, one in self.arithmetic.items()}
+        return json.dumps({"arithmetic": explained, "choices": self.choices})
+
+    @staticmethod
+    def load(text: str) -> Traits:
+        """What was dumped."""
+        content = json.loads(text)
+        explained = {
+            dtype: Explained(one["cases"], collections.Counter(one["refuted"]), one["quality"])
+            for dtype, one in content["arithmetic"].items()
+        }
+        return Traits(explained, {topic: collections.Counter(seen) for topic, seen in content["choices"].items()})
 
     def _explain(self, expectation: Expectation, values: NDArray[np.float64], judgement: Judgement) -> None:
         found = self.arithmetic.setdefault(expectation.case.dtype, Explained())

@@ -6,12 +6,15 @@ import dataclasses
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from depthwise_conformance.casebook.covering import coverage
 from depthwise_conformance.running.targets import Target
+
+if TYPE_CHECKING:
+    from depthwise_conformance.running.run import RunOptions
 
 VECTOR_UNITS = (
     *("avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16"),
@@ -45,6 +48,15 @@ def describe_processor(listing: Path = Path("/proc/cpuinfo")) -> str:
     model = told.get("model name") or told.get("CPU part") or platform.processor() or platform.machine()
     parts = (told.get("vendor_id", ""), model, f"({units})" if units else "")
     return " ".join(part for part in parts if part)
+
+
+def describe_options(options: RunOptions) -> dict[str, Any]:
+    """What a run was asked for."""
+    asked = ("seed", "examples", "strength", "checks", "only", "least", "fast")
+    given = ("targets", "adapters", "workers", "cases", "models", "device", "timeout")
+    told = {name: getattr(options, name) for name in given}
+    told["input"] = None if options.input is None else str(options.input)
+    return {**{name: getattr(options, name) for name in asked}, "options": told}
 
 
 def describe_target(target: Target, strength: int) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer, canonical
+from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
 from depthwise_conformance.casebook.fixed import fixed_cases
-from depthwise_conformance.casebook.recipes import recipe_of
 from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.diagnose import Diagnosis
@@ -23,12 +22,14 @@ from depthwise_conformance.judging.tally import Examined, Failure, Found, Group,
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import CHOICE
+from depthwise_conformance.reports.journal import RUN
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks, layers
 from depthwise_conformance.running.comparing import Comparing
 from depthwise_conformance.running.drawing import draw_pool
-from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation, judge_cores
+from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation
+from depthwise_conformance.running.journal import Journal, found_in, make_records
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
 from depthwise_conformance.workers.worker import WorkerBrokenError
@@ -42,10 +43,17 @@ Recorder = Callable[[Sequence[Record]], None]
 
 
 class Engine:
-    """Judges targets on the cases of a seed. `record` receives every Record, `progress` the cases done by a target."""
+    """Judges targets on the cases of a seed. `record` receives every Record, `progress` the cases done by a target.
+
+    What is asked goes through the `journal`.
+    """
 
     def __init__(
-        self, options: Options, record: Recorder, progress: Callable[[Target, int], None] = lambda target, done: None
+        self,
+        options: Options,
+        record: Recorder,
+        progress: Callable[[Target, int], None] = lambda target, done: None,
+        journal: Journal | None = None,
     ) -> None:
         self.options = options
         self.tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
@@ -54,7 +62,8 @@ class Engine:
         self.stop_early = False  # after the first chunk that shows a discrepancy
         self.stopped = False
         self.distinct: dict[str, list[Distinct]] = {}
-        self.examiner = Examiner(options.checks, options.strength)
+        self._journal = journal or Journal()
+        self.examiner = Examiner(options.checks, options.strength, self._journal)
         self.comparing: Comparing | None = None
         self.announce_first: Callable[[Target, AnyCase, str, Judgement], None] = lambda *_: None
         self.announce_end: Callable[[Target], None] = lambda target: None
@@ -185,7 +194,9 @@ class Engine:
         others = [case for case in fixed_cases(target.claim) if not judge.is_related(case)]
         expectations = [expect(case) for case in others[:ON_ONE_CORE]]
         with self._active, confined(target):
-            for expectation, judgement in zip(expectations, judge_cores(target, expectations), strict=True):
+            for expectation, judgement in zip(
+                expectations, self.examiner.judge_cores(target, expectations), strict=True
+            ):
                 if judgement is not None:
                     self.tallies[target.name, check].add(expectation.case, judgement)
                     self._record(make_records(target, expectation.case, [(check, judgement)]))
@@ -200,13 +211,18 @@ class Engine:
         with self._active:
             start = time.perf_counter()
             tallies = {check: self.tallies[target.name, check] for check in checks}
+            for case, answer in zip(mine, known := list(self._journal.recall_all(target, RUN, mine)), strict=False):
+                self._note_layer(target, case, found_in(answer), recalled=True)
             judged: list[tuple[WholeLayer, Judgement]] = []
             with confined(target):
-                judged.extend(judge_layers(target.worker, target.declared, mine))
+                judged.extend(judge_layers(target.worker, target.declared, mine[len(known) :]))
             with confined(target):
                 for case, judgement in judged:
-                    if not (judgement.verdict.is_discrepancy and is_told_by_operation(target, case, tallies)):
-                        self._note_layer(target, case, judgement)
+                    told = judgement.verdict.is_discrepancy and is_told_by_operation(target, case, tallies)
+                    found = [] if told else [(case.check, judgement)]
+                    self._journal.keep(target, RUN, case, found)
+                    self._note_layer(target, case, found)
+            self._journal.commit(target)
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
         self._give_up_if_hopeless(target)
@@ -221,14 +237,17 @@ class Engine:
             self._told.add(target.name)
             self.announce_first(target, case, *failed)
 
-    def _note_layer(self, target: Target, case: WholeLayer, judgement: Judgement) -> None:
-        if isinstance(case, LayerCase) and judgement.verdict is Verdict.PASS and judgement.signature:
-            topic, _, choice = judgement.signature.partition(CHOICE)
-            target.traits.note(topic, choice)
-        target.count(case, [judgement])
-        self._tell_first(target, case, [(case.check, judgement)])
-        self.tallies[target.name, case.check].add(case, judgement)
-        self._record(make_records(target, case, [(case.check, judgement)]))
+    def _note_layer(self, target: Target, case: WholeLayer, found: Found, recalled: bool = False) -> None:
+        """Counts the judgement of a layer, if there is one."""
+        for check, judgement in found:
+            chosen = judgement.verdict is Verdict.PASS and judgement.signature
+            if isinstance(case, LayerCase) and chosen and not recalled:
+                topic, _, choice = judgement.signature.partition(CHOICE)
+                target.traits.note(topic, choice)
+            target.count(case, [judgement])
+            self._tell_first(target, case, found)
+            self.tallies[target.name, check].add(case, judgement)
+            self._record(make_records(target, case, found))
 
     def _note(self, target: Target, examined: Examined, block: Draw | None) -> None:
         case = examined.expectation.case
@@ -238,7 +257,8 @@ class Engine:
         target.count(case, judgements)
         self._tell_first(target, case, examined.found)
         for check, judgement in examined.found:
-            if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays:
+            seen = check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays
+            if seen and not examined.recalled:
                 target.traits.observe(examined.expectation, examined.arrays["output"], judgement)
             self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
         self._record(make_records(target, case, examined.found))
@@ -257,33 +277,6 @@ class Engine:
         if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
             target.status = "abandoned"
             target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
-
-
-def make_records(target: Target, case: AnyCase, found: Found) -> list[Record]:
-    """The rows of one case."""
-    content, versions = case.to_json(), target.version_text
-    arguments, shape = canonical(content["arguments"]), canonical(content["input_shape"])
-    return [
-        Record(
-            target=target.name,
-            device=target.device,
-            versions=versions,
-            check=check,
-            verdict=judgement.verdict,
-            case=case.id,
-            dtype=case.dtype,
-            error=judgement.error,
-            quality=judgement.quality,
-            signature=judgement.signature,
-            detail=judgement.detail,
-            arguments=arguments,
-            input_shape=shape,
-            recipe=recipe_of(case.data),
-            seed=case.data.seed,
-            seconds=judgement.seconds,
-        )
-        for check, judgement in found
-    ]
 
 
 def _wait(futures: Iterable[Future[None]]) -> None:

@@ -12,11 +12,13 @@ from depthwise_conformance.casebook.covering import catalogued
 from depthwise_conformance.diagnosis.distinct import VALUES
 from depthwise_conformance.judging import checks as judge
 from depthwise_conformance.judging.repeating import Step, expected
-from depthwise_conformance.judging.tally import Examined, Found, Key, Tally
+from depthwise_conformance.judging.tally import Examined, Found, Key, Tally, is_kept
 from depthwise_conformance.judging.values import Expectation, Judgement, expect, judge_unanswered
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.rehearsal import operation_case
+from depthwise_conformance.reports.journal import CORES, RUN
 from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.journal import Journal, examined_in, found_in
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import Message
@@ -30,6 +32,7 @@ NEEDS = {
     "memory": judge.GRADIENT_CHECKS,
 }
 NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged the process"
+LAYER = "layer"  # why whole layers are asked that are none of the run's own
 NOT_CLAIMED = "outside what the target claims"
 OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
 
@@ -40,26 +43,50 @@ class Examiner:
     The cases of the catalogue of that `strength` are crossed with every choice of unknown sizes.
     """
 
-    def __init__(self, checks: Sequence[str], strength: int = 2) -> None:
+    def __init__(self, checks: Sequence[str], strength: int = 2, journal: Journal | None = None) -> None:
         self._checks, self._strength = checks, strength
+        self._journal = journal or Journal()
         self._confirmed: set[tuple[str, str]] = set()
 
     def judge(self, target: Target, case: AnyCase, check: str) -> Judgement | None:
         """One check on one case, alone and thoroughly; None where the check does not apply."""
         if not isinstance(case, Case):
-            found = judge_layers(target.worker, target.declared, [case]) if check == case.check else ()
+            found = self.judge_layers(target, [case]) if check == case.check else ()
             return next((judgement for _, judgement in found), None)
         judgement = self.examine(target, case, check).judgement(check)
         if check != judge.METAMORPHIC_CHECK or (judgement is not None and judgement.verdict.is_discrepancy):
             return judgement
-        return next(judge_cores(target, [expect(case)])) or judgement
+        return next(self.judge_cores(target, [expect(case)], f"{CORES}, again")) or judgement
 
     def examine(self, target: Target, case: Case, check: str) -> Examined:
         """One check on one case, alone and thoroughly, with what came back."""
         needed = {check, *NEEDS.get(check, ())}
         if not target.claim.covers(case):
             return Examined(expect(case), [(check, Judgement(Verdict.UNSUPPORTED, signature=NOT_CLAIMED))], {})
-        return next(self.examine_all(target, [expect(case)], needed, thorough=True))
+        return next(self.examine_all(target, [expect(case)], needed, thorough=True, asked=check))
+
+    def judge_layers(self, target: Target, cases: Sequence[WholeLayer]) -> Iterator[tuple[WholeLayer, Judgement]]:
+        """Layers that the diagnosis asks for, in turn. Raises WorkerBrokenError."""
+        known = [found_in(answer) for answer in self._journal.recall_all(target, LAYER, cases)]
+        yield from ((case, found[0][1]) for case, found in zip(cases, known, strict=False))
+        for case, judgement in judge_layers(target.worker, target.declared, cases[len(known) :]):
+            self._journal.keep(target, LAYER, case, [(case.check, judgement)])
+            self._journal.commit(target)
+            yield case, judgement
+
+    def judge_cores(
+        self, target: Target, expectations: Sequence[Expectation], asked: str = CORES
+    ) -> Iterator[Judgement | None]:
+        """What `judge_cores` does, by way of the journal. Raises WorkerBrokenError."""
+        cases = [expectation.case for expectation in expectations]
+        known = [found_in(answer) for answer in self._journal.recall_all(target, asked, cases)]
+        yield from (found[0][1] if found else None for found in known)
+        left = expectations[len(known) :]
+        for expectation, judgement in zip(left, judge_cores(target, left) if left else (), strict=True):
+            found = [] if judgement is None else [(judge.METAMORPHIC_CHECK, judgement)]
+            self._journal.keep(target, asked, expectation.case, found)
+            self._journal.commit(target)
+            yield judgement
 
     def count_failing(self, target: Target, case: AnyCase, check: str, times: int) -> int | None:
         """How often the case fails of so many times that a fresh worker is asked; None where that cannot start."""
@@ -73,14 +100,43 @@ class Examiner:
         return sum(one is not None and one.verdict.is_discrepancy for one in judged)
 
     def examine_all(
-        self, target: Target, expectations: Sequence[Expectation], checks: Collection[str], thorough: bool = False
+        self,
+        target: Target,
+        expectations: Sequence[Expectation],
+        checks: Collection[str],
+        thorough: bool = False,
+        asked: str = RUN,
     ) -> Iterator[Examined]:
-        """The cases in turn, each with what came back. Raises WorkerBrokenError."""
+        """The cases in turn, each with what came back; why they are `asked`, for the journal. Raises WorkerBrokenError.
+
+        What was asked of the run's own cases is on disk when all were, or no more can be.
+        """
         mine = [target.expects(expectation) for expectation in expectations]
+        recalled = 0
+        for answer in self._journal.recall_all(target, asked, [expectation.case for expectation in mine]):
+            yield self._recall(target, examined_in(answer, mine[recalled]))
+            recalled += 1
+        mine = mine[recalled:]
         crossed = frozenset[str]() if thorough else catalogued(self._strength, target.claim)
-        for examined in _examine(target, mine, checks, thorough, crossed):
-            found = self._confirm(target, examined.expectation, examined.found, {*self._checks, *checks})
-            yield replace(examined, found=found)
+        try:
+            for examined in _examine(target, mine, checks, thorough, crossed):
+                found = self._confirm(target, examined.expectation, examined.found, {*self._checks, *checks})
+                case, arrays = examined.expectation.case, examined.arrays
+                if not thorough:  # what no tally would keep
+                    arrays = {part: array for part, array in arrays.items() if is_kept(case, array)}
+                self._journal.keep(target, asked, case, found, arrays)
+                if asked != RUN:
+                    self._journal.commit(target)
+                yield replace(examined, found=found)
+        finally:
+            self._journal.commit(target)
+
+    def _recall(self, target: Target, examined: Examined) -> Examined:
+        """An answer of then, with what was confirmed by it."""
+        for check, judgement in examined.found:
+            if check == judge.PURITY_CHECK and judge.fresh_request(examined.expectation, judgement) is not None:
+                self._confirmed.add((target.name, judgement.signature))
+        return examined
 
     def _confirm(self, target: Target, expectation: Expectation, found: Found, checks: Collection[str]) -> Found:
         """Asks a fresh worker about what an earlier case may have caused: a stale result, a crash.

@@ -140,6 +140,14 @@ def as_pytest_takes_them(given: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def given_by(options: RunOptions) -> dict[str, Any]:
+    """The options of a run by their names, as `read_options` takes them."""
+    several = {"--target": "targets", "--adapter": "adapters", "--worker": "workers"}
+    several |= {"--case": "cases", "--model": "models", "--check": "checks", "--known": "known"}
+    given = {name: getattr(options, attribute(name)) for name in OPTIONS if name not in several}
+    return given | {name: list(getattr(options, plural)) for name, plural in several.items()}
+
+
 def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
     """The options of a run, each by its name. Raises UsageError."""
     from depthwise_conformance.running.run import RunOptions

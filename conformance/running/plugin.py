@@ -131,6 +131,15 @@ def _parameters(target: str, check: str) -> Any:
     return pytest.param(target, check, id=f"{target}-{check}", marks=marks)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves a run that is resumed what it was asked for."""
+    run = config.stash.get(RUN, None)
+    if run is not None and run.options.resumed:
+        wanted = run.options.resumed.selected
+        marks = [(item, item.get_closest_marker(MARK)) for item in items]
+        items[:] = [item for item, mark in marks if mark and (mark.kwargs["target"], mark.kwargs["check"]) in wanted]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tells the run what is left after `-k` and the like, and JUnit what the items are about."""
     run = session.config.stash.get(RUN, None)

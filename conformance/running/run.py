@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shlex
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,23 +17,22 @@ from depthwise_conformance.casebook.case import AnyCase
 from depthwise_conformance.casebook.claims import Claim, ClaimError
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
-from depthwise_conformance.reports.badge import write_badge
-from depthwise_conformance.reports.layers import write_layers
-from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
-from depthwise_conformance.reports.runs import write_runs
-from depthwise_conformance.reports.tables import RecordWriter, name_discrepancies, write_discrepancies
+from depthwise_conformance.reports.unfinished import COMPLETE, INCOMPLETE, INTERRUPTED, moment
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.casefiles import has_cases, read_folder, write_case
-from depthwise_conformance.running.describing import describe_machine, describe_target
+from depthwise_conformance.running.describing import describe_machine, describe_options, describe_target
 from depthwise_conformance.running.engine import Engine
-from depthwise_conformance.running.folder import check_folder, clear_folder
+from depthwise_conformance.running.folder import RunFolder
 from depthwise_conformance.running.given import read_given
+from depthwise_conformance.running.journal import Journal
 from depthwise_conformance.running.junit import SECONDS
 from depthwise_conformance.running.known import Known, Part
 from depthwise_conformance.running.knownfile import Entry, check_update, read_known
+from depthwise_conformance.running.options import given_by
 from depthwise_conformance.running.reproducing import write_reproduction
+from depthwise_conformance.running.resuming import Resumed, check_same, identity
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
@@ -60,7 +59,7 @@ class RunOptions:
 
     `known` names files of known discrepancies, which may have expired by `today`; entries for what is new are added to
     `update_known`. `merged` is where the folders of several processes are going to be one, each judging whole targets
-    of its own.
+    of its own. `resumed` is the interrupted run that this one completes.
     """
 
     targets: tuple[str, ...] = ()
@@ -85,6 +84,7 @@ class RunOptions:
     update_known: Path | None = None
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
     merged: Path | None = None
+    resumed: Resumed | None = None
 
     def __post_init__(self) -> None:
         for check in self.checks:
@@ -124,6 +124,7 @@ class ConformanceRun:
         self.trouble = ""  # in words, where the folder could not be written in full
         self._begun = False
         self._asked: set[str] = set()
+        self._done: set[tuple[str, str]] = set()  # by target and check, what was told, whatever came of it
         self._evaluated: set[str] = set()
         self._lost: set[str] = set()
         self._parts: dict[str, list[Part]] = {}  # by the target
@@ -131,8 +132,10 @@ class ConformanceRun:
         self._traced = Told()
         self._outdated: dict[tuple[str, str], list[str]] = {}
         self._reasons: dict[str, str] = {}  # why a discrepancy is known, by its id
-        self._started = time.time()
-        check_folder(options.out)
+        self._began = self._started = time.time()
+        self._before = 0.0  # seconds that the run took until it was interrupted
+        self._sessions = [{"pid": os.getpid(), "since": moment(self._began)}]
+        self._folder = RunFolder(options.out)
         self.known = Known(read_known(options.known), options.today)
         if options.update_known is not None:
             check_update(options.update_known)
@@ -141,14 +144,35 @@ class ConformanceRun:
         kind = _inside(asked) if options.in_process else Worker
         self.targets = open_targets(asked, options.timeout, options.device, Claim(options.only), kind)
         self._check_targets()
-        self._writer = RecordWriter(options.out)
-        first = tuple(read_folder(options.out)) if options.failed_first and has_cases(options.out) else ()
+        self._identity = identity(options, given_by(options), self.targets)
+        self._journal = Journal(options.resumed.journal if options.resumed else None)
+        self._continue(options.resumed)
         kept = (options.checks, options.examples, options.seed, options.strength)
-        engine_options = Options(*kept, first, self.given.cases, options.fast)
-        self.engine = Engine(engine_options, self._writer.write, lambda target, done: self.progress(target, done))
+        engine_options = Options(*kept, self._first(), self.given.cases, options.fast)
+        self.engine = Engine(engine_options, lambda records: None, lambda *done: self.progress(*done), self._journal)
         self._shrinker = Shrinker(engine_options, self.engine.examiner)
         self.engine.announce_first = self._announce_first
         self.engine.is_known = self.known.may_cover
+
+    def _continue(self, resumed: Resumed | None) -> None:
+        """Takes over what an interrupted run was."""
+        if resumed is None:
+            return
+        try:
+            check_same(self.options.out, resumed.about["identity"], self._identity)
+        except UsageError:
+            self._let_go()
+            raise
+        self._started = datetime.datetime.fromisoformat(resumed.about["told"]["started"]).timestamp()
+        self._before = resumed.seconds
+        self._sessions = [*resumed.about["sessions"], *self._sessions]
+
+    def _first(self) -> tuple[AnyCase, ...]:
+        """The cases that are asked before all others."""
+        if self.options.resumed:
+            return self.options.resumed.first()
+        wanted = self.options.failed_first and has_cases(self.options.out)
+        return tuple(read_folder(self.options.out)) if wanted else ()
 
     def _announce_first(self, target: Target, case: AnyCase, check: str, judgement: Judgement) -> None:
         self.announce(tell_first(target.name, case, check, judgement))
@@ -160,10 +184,15 @@ class ConformanceRun:
         """
         try:
             with interrupts.heeded():
-                return self._verify(target_name, check)
-        except (NothingJudged, LostTargetError, RunFailedError):
+                found = self._verify(target_name, check)
+            self._done.add((target_name, check))
+            return found
+        except (NothingJudged, LostTargetError):
+            self._done.add((target_name, check))
             raise
-        except OSError as error:
+        except RunFailedError:
+            raise
+        except (OSError, UsageError) as error:
             self.failed = True
             raise RunFailedError(f"the run could not go on: {error}") from error
         except Exception:
@@ -203,12 +232,8 @@ class ConformanceRun:
         told = [self._told[id(one)] for one in distinct if check in one.checks and id(one) in self._told]
         declined = verdicts[Verdict.UNSUPPORTED]
         failed = sum(count for verdict, count in verdicts.items() if verdict.is_discrepancy)
-        counts: dict[str, int | str] = {
-            "judged": verdicts.total() - declined,
-            "declined": declined,
-            "failed": failed,
-            SECONDS: str(tally.seconds),
-        }
+        counts: dict[str, int | str] = {"judged": verdicts.total() - declined, "declined": declined, "failed": failed}
+        counts[SECONDS] = str(tally.seconds)
         known = {"known": "; ".join(f"{one.id} {one.known}" for one in told if one.known)}
         return {**counts, "discrepancies": " ".join(one.id for one in told), **(known if self.options.known else {})}
 
@@ -234,8 +259,13 @@ class ConformanceRun:
     @property
     def complete(self) -> bool:
         """Whether every selected check judged every case on every target (of one process of several, on its own)."""
-        ended = bool(self._mine) and self._mine <= self._evaluated and not self.engine.stopped
-        return ended and not self.undone
+        return self._ended and not self.engine.stopped and not self.undone
+
+    @property
+    def _ended(self) -> bool:
+        """Whether nothing of it is left to do: it was not interrupted."""
+        wanted = {(name, check) for name in self._mine for check in self.selected.get(name, ())}
+        return not self.failed and bool(wanted) and (wanted <= self._done or self.engine.stopped)
 
     @property
     def undone(self) -> bool:
@@ -250,42 +280,38 @@ class ConformanceRun:
 
     def close(self) -> Path | None:
         """Ends the workers and, if anything was judged, writes the folder: the report's path."""
-        for target in self.targets:
-            target.worker.close()
+        self._let_go()
         if not self._begun:
             return None
         try:
-            return self._complete()
+            rows = self.engine.comparing.rows if self.engine.comparing else ()
+            return self._folder.close(self._description(), rows, self._ended, self._traced.name)
         except Exception as error:
             self.failed = True
-            self.trouble = f"the folder could not be written in full: {error}"
+            self.trouble = f"the folder could not be written in full: {error}\n{self._folder.told_kept}"
             if not isinstance(error, OSError):
                 self.trouble += f"\nThis is an error of this tool:\n{traceback.format_exc()}"
-            with suppress(OSError):
-                write_runs(self.options.out, [self._description()])
             return None
 
-    def _begin(self) -> None:
-        """Takes the place of an earlier run: from now on this is a run's folder, whatever ends the run."""
-        out = self.options.out
-        out.mkdir(parents=True, exist_ok=True)
-        write_runs(out, [self._description()])
-        self._writer.__enter__()
-        self._begun = True
-        clear_folder(out)
+    def _let_go(self) -> None:
+        for target in self.targets:
+            target.worker.close()
 
-    def _complete(self) -> Path:
-        """Writes what is known at the end; last of all, that it is complete."""
-        self._writer.__exit__(None, None, None)
-        write_discrepancies(self.options.out, self.discrepancies)
-        if self.discrepancies:
-            name_discrepancies(self.options.out, self._traced.name)
-        write_layers(self.options.out, self.engine.comparing.rows if self.engine.comparing else ())
-        told = self._description()
-        page = write_page(self.options.out, [told])
-        write_badge(self.options.out, [told])
-        write_runs(self.options.out, [told])
-        return page
+    def _begin(self) -> None:
+        """Takes hold of the folder. What an earlier run wrote stays there until this one is closed."""
+        about = {
+            "tool": version("depthwise-conformance"),
+            "identity": self._identity,
+            "selected": {target: sorted(checks) for target, checks in self.selected.items()},
+            "stop_early": self.engine.stop_early,
+            "today": self.options.today.isoformat(),
+            "first": [case.to_json() for case in self.engine.options.first],
+            "sessions": self._sessions,
+            "told": self._description(),
+        }
+        resumed = self.options.resumed
+        self._journal.writer = self._folder.begin(about, resumed.journal if resumed else None)
+        self._begun = True
 
     def _evaluate(self, selected: Mapping[str, Collection[str]]) -> None:
         if self.failed:
@@ -311,17 +337,18 @@ class ConformanceRun:
         one = part.distinct
         if id(one) not in self._told:
             smallest = self._shrinker.shrink(target, one, self.engine.distinct[target.name], part.owns)
-            path = write_case(self.options.out / "cases", smallest.case)
+            path = write_case(self._folder.place / "cases", smallest.case)
             passing = self.engine.tallies[target.name, one.check].passing
             replay = self._replay(path, target, one.check)
             taken = {known.id for known in self.discrepancies}
             told = make_discrepancy(target, one, passing, smallest, replay, taken)
             entry = self.known.entry_for(target, part, "" if self._shrinker.hurried else told.family)
             told = self._as_known(told, target, smallest.case, entry) if entry else told
-            write_reproduction(self.options.out, told, target, smallest.case, self.engine.examiner)
+            write_reproduction(self._folder.place, told, target, smallest.case, self.engine.examiner)
             self._told[id(one)] = told
             self._traced.note(target.name, one, told.id)
             self.discrepancies.append(told)
+            self._folder.tell(self.discrepancies)
         return self._told[id(one)]
 
     def _as_known(self, told: Discrepancy, target: Target, case: AnyCase, entry: Entry) -> Discrepancy:
@@ -344,8 +371,7 @@ class ConformanceRun:
             raise UsageError("no target could start:\n" + "\n".join(broken))
         names = [target.name for target in self.targets]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
-            for target in self.targets:
-                target.worker.close()
+            self._let_go()
             raise UsageError(f"targets {', '.join(doubled)} were asked for twice; give each adapter a name of its own")
 
     def _description(self) -> dict[str, Any]:
@@ -353,32 +379,18 @@ class ConformanceRun:
         return {
             "schema": 1,
             "tool": version("depthwise-conformance"),
-            "started": datetime.datetime.fromtimestamp(self._started, datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.time() - self._started, 3),
-            "seed": o.seed,
-            "examples": o.examples,
-            "strength": o.strength,
-            "checks": list(o.checks),
-            "only": o.only,
-            "least": o.least,
-            "fast": o.fast,
+            "started": moment(self._started),
+            "seconds": round(self._before + time.time() - self._began, 3),
+            **describe_options(o),
             "models": self.given.models,
             "known": self.known.describe(),
             "thin": self.thin,
             "cut_short": self.cut_short,
             "complete": self.complete,
+            "state": COMPLETE if self.complete else INCOMPLETE if self._ended else INTERRUPTED,
+            "sessions": self._sessions,
             "stopped": self.engine.stopped,
             "machine": describe_machine(),
-            "options": {
-                "targets": o.targets,
-                "adapters": o.adapters,
-                "workers": o.workers,
-                "cases": o.cases,
-                "models": o.models,
-                "input": None if o.input is None else str(o.input),
-                "device": o.device,
-                "timeout": o.timeout,
-            },
             "targets": [
                 describe_target(target, 0 if self.given.cases else o.strength)
                 for target in self.targets

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.folders import is_run_folder
 from depthwise_conformance.reports.known import join_known
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.tables import merge, read_discrepancies, summarise_folder
+from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
+from depthwise_conformance.reports.unfinished import COMPLETE, INCOMPLETE, merge_into, recover
 
 ITEMS = "test_conformance.py::test_conformance["
 
@@ -40,6 +42,9 @@ class Shards:
 
     def close(self) -> Path | None:
         """Joins the folders to the run's own, if anything was judged: the report's path."""
+        for folder in self.scratch.glob("gw*"):
+            with suppress(ValueError, OSError):
+                recover(folder)  # of a process that was ended before it could
         begun = sorted(folder for folder in self.scratch.glob("gw*") if is_run_folder(folder))
         folders = [folder for folder in begun if _is_readable(folder)]
         self._whole = len(folders) == len(begun)
@@ -47,7 +52,7 @@ class Shards:
             self.undone = bool(begun)
             return None
         try:
-            merge(folders, self._out, self._join)
+            merge_into(self._out, folders, self._join)
             write_badge(self._out)
             return write_page(self._out)
         except Exception as error:
@@ -70,6 +75,7 @@ class Shards:
         lost = any(target["status"] != "judged" for target in targets)
         self.undone = lost or any(short.values()) or not (complete or stopped)
         joined = {**runs[0], "targets": targets, **short, "stopped": stopped, "complete": complete}
+        joined["state"] = COMPLETE if complete else INCOMPLETE
         joined["known"] = join_known(runs)
         joined["started"] = min(run["started"] for run in runs)
         joined["seconds"] = max(run["seconds"] for run in runs)

@@ -11,7 +11,6 @@ from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.distinct import Distinct, are_telling, fails_alike, is_told
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Failure, extent
-from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.telling import needed, plainer
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.agenda import Options
@@ -54,7 +53,7 @@ class Shrinker:
         if self.hurried:
             return best
         if isinstance(best.case, LayerCase):
-            return _simplify_layer(target, best, owns)
+            return _simplify_layer(self._examiner, target, best, owns)
         if not isinstance(best.case, Case) or best.judgement.verdict is Verdict.TIMED_OUT:
             return best
 
@@ -105,14 +104,14 @@ def _without_arrays(case: Case) -> Case:
     return replace(case, data=Data(recipe, case.data.seed))
 
 
-def _simplify_layer(target: Target, failure: Failure, owns: Owns) -> Failure:
+def _simplify_layer(examiner: Examiner, target: Target, failure: Failure, owns: Owns) -> Failure:
     """The failure without the arguments that it does not need."""
     tried = {failure.case.id}
     while target.status == "judged" and isinstance(failure.case, LayerCase):
         others = [case for case in plainer(failure.case) if case.id not in tried]
         tried |= {case.id for case in others}
         try:
-            judged = list(judge_layers(target.worker, target.declared, others))
+            judged = list(examiner.judge_layers(target, others))
         except WorkerBrokenError as error:
             target.status, target.message = "broken", str(error)
             break

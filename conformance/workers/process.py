@@ -135,27 +135,27 @@ class Process:
         return None
 
     def end(self) -> None:
-        """Kills the process and frees the pipes."""
+        """Ends the process with all that it has started, and frees the pipes: nothing of it is left."""
+        descendants: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            descendants = psutil.Process(self._child.pid).children(recursive=True)
         self.kill()
-        self._child.wait()
+        try:
+            self._child.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:  # the warden cannot
+            self._child.kill()
+            self._child.wait()
+        for process in descendants:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         self._selector.close()
         for pipe in self._pipes:
             with contextlib.suppress(OSError):
                 pipe.close()
 
     def kill(self) -> None:
-        """Kills the process with all that it has started: its warden does, and where that cannot, what can be found."""
-        descendants: list[psutil.Process] = []
-        with contextlib.suppress(psutil.Error):
-            descendants = psutil.Process(self._child.pid).children(recursive=True)
+        """Has the warden end the process with all that it has started; this takes no time."""
         self._line.close()
-        try:
-            self._child.wait(ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-        for process in descendants:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
     def _exchange(self) -> None:
         """Moves what the pipes are ready for. Raises WorkerLostError when nothing more can come."""

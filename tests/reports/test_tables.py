@@ -263,16 +263,6 @@ def test_a_run_of_another_kind_is_refused(tmp_path, content):
         read_runs(tmp_path)
 
 
-def test_failing_records_are_named_after_their_discrepancy(tmp_path):
-    rows = rows_of(Verdict.PASS, Verdict.WRONG_VALUE, Verdict.UNSUPPORTED, seconds=1.5)
-    write_folder(tmp_path, rows)
-    tables.name_discrepancies(tmp_path, lambda record: f"{record.check}!")
-    frame = read_results(tmp_path)
-    assert frame["discrepancy"].tolist() == ["", "output!", ""]
-    assert frame["seconds"].tolist() == [1.5] * 3
-    assert pd.read_csv(tmp_path / "results.csv", keep_default_na=False)["discrepancy"].tolist() == ["", "output!", ""]
-
-
 def test_results_of_an_earlier_release_are_read(tmp_path):
     folder = write_folder(tmp_path / "run", [RECORD] * 2)
     path = folder / "results.parquet"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,8 +15,10 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, SUITE, as_pytest, await_that, call, run, telling
 
+from depthwise_conformance.reports.journal import read_journal
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.reports.unfinished import state
 from depthwise_conformance.running import cli
 
 SHAPE = ("--adapter", HONEST, "--check", "shape", "--examples", 5)
@@ -115,25 +119,40 @@ def started(folder: Path, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def test_a_run_that_is_killed_is_incomplete(tmp_path):
+def test_a_run_that_is_killed_leaves_the_last_one_and_says_what_it_is(last, tmp_path, capsys):
+    shutil.copytree(last / "conformance-run", out := tmp_path / "out")
+    before = content(out)
     adapter, asked = telling(tmp_path, "honest", "Honest")
     process = started(tmp_path, "--adapter", adapter, "--examples", 5000)
     try:
         await_that("the run has begun", asked.is_file)
-        await_that("the run has a folder", (tmp_path / "out" / "run.json").is_file)
-        assert read_runs(tmp_path / "out")[0]["complete"] is False
+        await_that("something is judged", (out / "unfinished" / "journal.arrows").is_file)
+        assert re.fullmatch(rf"running: process {process.pid} writes to it, since 20.*", state(out))
+        for arguments in (["report", str(out)], ["run", "--adapter", HONEST, "--out", str(out)]):
+            assert cli.main(arguments) == 2
+            assert f"process {process.pid} writes to it" in capsys.readouterr().err
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert read_runs(tmp_path / "out")[0]["complete"] is False
+    assert state(out) == "interrupted"
+    after = content(out)
+    assert {name: after[name] for name in before} == before
+    assert cli.main(["report", str(out)]) == 0
+    assert "interrupted; `depthwise-conformance run --resume" in capsys.readouterr().err
+    assert (read_runs(out)[0]["state"], read_runs(out)[0]["complete"]) == ("interrupted", False)
+    assert set(read_results(out)["target"]) == {"telling@cpu"}
+    assert cli.main(["run", "--resume", str(out), "--seed", "3"]) == 2
+    assert "--seed 3: accepted is 0, which the run has" in capsys.readouterr().err
+    (tmp_path / "telling.py").write_text((tmp_path / "telling.py").read_text() + "# changed\n")
+    assert run(tmp_path, "--resume", "out").returncode == 2
     assert run(tmp_path, *SHAPE, "--out", "out").returncode == 0  # and it is a run's folder
-    assert read_runs(tmp_path / "out")[0]["complete"] is True
+    assert state(out) == "complete"
 
 
 def test_a_run_that_fills_the_disk_is_incomplete_and_no_discrepancy(tmp_path):
     """A limit on the size of files stands for the disk."""
     words = [*COMMAND, "run", "--adapter", HONEST, "--check", "output", "--examples", "50", "--out", "out"]
-    limit = 12_000
+    limit = 60_000
 
     def confine() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -141,9 +160,10 @@ def test_a_run_that_fills_the_disk_is_incomplete_and_no_discrepancy(tmp_path):
 
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, preexec_fn=confine)
     assert done.returncode == 2, done.stderr
-    assert "could not be written in full: [Errno 27] File too large" in done.stderr
+    assert "the run could not go on: [Errno 27] File too large" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    assert read_runs(tmp_path / "out")[0]["complete"] is False
+    assert state(tmp_path / "out") == "interrupted"
+    assert len(read_journal(tmp_path / "out" / "unfinished" / "journal.arrows").batches) > 1
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", 2)])

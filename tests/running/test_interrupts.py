@@ -29,7 +29,7 @@ def test_a_signal_ends_the_workers_and_leaves_a_readable_folder(tmp_path, number
     )
     try:
         await_that("the run has begun", asked.is_file)
-        await_that("the run has a folder", (tmp_path / "out" / "results.parquet").is_file)
+        await_that("the run has judged something", (tmp_path / "out" / "unfinished" / "journal.arrows").is_file)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
         process.send_signal(number)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.tables import merge
+from depthwise_conformance.reports.unfinished import COMPLETE, INTERRUPTED, merge_into, recover, state
 from depthwise_conformance.running.actions import SUMMARY, add_summary
 from depthwise_conformance.running.usage import UsageError
+
+RESUMED = "; `depthwise-conformance run --resume {folder}` completes it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +28,13 @@ def run(options: argparse.Namespace) -> int:
     folder = options.folder[0]
     if options.out is not None:
         folder = options.out
-        merge(options.folder, folder)
+        merge_into(folder, options.folder)
     elif len(options.folder) > 1:
         raise UsageError("several folders need --out FOLDER, where they are merged")
+    else:
+        recover(folder)
+    if (what := state(folder)) != COMPLETE:
+        print(f"{folder}: {what}{RESUMED.format(folder=folder) if what == INTERRUPTED else ''}", file=sys.stderr)
     print(write_page(folder))
     write_badge(folder)
     if summary := os.environ.get(SUMMARY):

@@ -28,6 +28,7 @@ from depthwise_conformance.running.options import (
     read_options,
     undecided,
 )
+from depthwise_conformance.running.resuming import read_resumed
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.settings import nearest, read_settings
 from depthwise_conformance.running.status import FAILED, UNDONE
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-x", "--exitfirst", action="store_true", help="stop at the first failure, smallest cases first"
     )
     parser.add_argument("--watch", action="store_true", help="run again whenever the files of the adapters change")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FOLDER", help="complete the run of this folder that was interrupted"
+    )
     parser.add_argument("stray", nargs="*", metavar="-- PYTEST", help="what follows -- goes to pytest (-k, -x, -n)")
 
 
@@ -52,11 +56,21 @@ def run(options: argparse.Namespace) -> int:
         told = f"{options.stray[0]!r}: to judge an adapter, use --adapter FILE:CLASS"
         raise UsageError(f"{told}; what is meant for pytest goes after --")
     typed = {name: getattr(options, attribute(name)) for name in OPTIONS}
+    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.passed)
+    if options.resume is not None:
+        if options.watch or distributed:
+            raise UsageError("--resume: accepted without --watch and -n")
+        resumed = read_resumed(options.resume.absolute())
+        given = resumed.given(typed)
+        options.exitfirst |= resumed.about["stop_early"]
+        return _judge(options, given, ConformanceRun(resumed.options(given)))
     given = decide(typed, read_settings(nearest(Path.cwd())))
     if options.watch:
         return _watch(given)
-    distributed = any(argument.startswith(("-n", "--numprocesses")) for argument in options.passed)
-    judged = None if distributed else ConformanceRun(read_options(given, given["--out"]))
+    return _judge(options, given, None if distributed else ConformanceRun(read_options(given, given["--out"])))
+
+
+def _judge(options: argparse.Namespace, given: Mapping[str, Any], judged: ConformanceRun | None) -> int:
     folder = str(plugin.SUITE)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
     arguments += ["--capture=no", *as_pytest_takes_them(given)]
