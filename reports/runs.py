@@ -21,7 +21,9 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{folder}: {RUN} is missing") from None
+        begun = (folder / "unfinished").is_dir()
+        why = ": a run into it goes on or was interrupted; see `report` and `run --resume`" if begun else ""
+        raise ValueError(f"{folder}: {RUN} is missing{why}") from None
     except ValueError as error:
         raise ValueError(f"{folder}: {RUN} is not JSON: {error}") from None
     runs = content["runs"] if isinstance(content, dict) and "runs" in content else [content]

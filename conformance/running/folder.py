@@ -83,3 +83,5 @@ class RunFolder:
             return close(self._out, told, journal, resumable=not ended, name=name)
         finally:
             self._hold.release()
+            with suppress(OSError):  # there is something in it
+                self._out.rmdir()

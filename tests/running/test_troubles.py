@@ -64,7 +64,7 @@ def fails_for(monkeypatch: pytest.MonkeyPatch, name: str, where: object, functio
 
 @pytest.mark.parametrize("function", ["_examine", "judge_cores"])
 def test_an_error_of_this_tool_stays_with_the_target_that_it_met(opened, monkeypatch, function):
-    fails_for(monkeypatch, "honest@cpu", engines if function == "judge_cores" else examining, function)
+    fails_for(monkeypatch, "honest@cpu", examining, function)
     engine, rows = evaluate(opened, ("output", "metamorphic"))
     status = {target.name: target.status for target in opened}
     assert status == {"honest@cpu": HARNESS_ERROR, "kernel-flipped@cpu": "judged"}
@@ -98,7 +98,7 @@ sys.exit(cli.main())
 @pytest.mark.parametrize(
     ("module", "function", "fake"),
     [
-        ("run", "write_page", HONEST),
+        ("folder", "close", HONEST),
         ("run", "make_discrepancy", location("KernelFlipped")),
         ("examining", "_examine", HONEST),
         ("engine", "expect", HONEST),
@@ -111,7 +111,7 @@ def test_an_error_of_this_tool_is_no_discrepancy(tmp_path, module, function, fak
     done = call(tmp_path, sys.executable, "-P", "-c", script, "run", "--adapter", fake, "--check", "output", "--fast")
     assert done.returncode == 2, done.stderr
     assert "an oversight" in done.stdout + done.stderr
-    about = read_runs(tmp_path / "conformance-run") if (tmp_path / "conformance-run").exists() else []
+    about = read_runs(tmp_path / "conformance-run") if (tmp_path / "conformance-run" / "run.json").exists() else []
     assert not any(one["complete"] for one in about) or function == "print_summary"  # when all was done
 
 
