@@ -54,9 +54,7 @@ class Resumed:
         given |= {name: Path(given[name]) for name in PATHS if given[name] is not None}
         for name, value in typed.items():
             if value is not None and value != given[name]:
-                raise UsageError(
-                    f"resume {self.out}: {name} {value} was typed; the run has {given[name]}, and keeps it"
-                )
+                raise UsageError(f"resume {self.out}: {name} {value}: accepted is {given[name]}, which the run has")
         return given
 
     def options(self, given: Mapping[str, Any]) -> RunOptions:
