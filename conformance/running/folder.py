@@ -5,6 +5,7 @@ What the run writes lies in `unfinished`, until it takes the place of what an ea
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,9 +39,16 @@ class RunFolder:
         self._writer: JournalWriter | None = None
 
     @property
+    def told_resumable(self) -> str:
+        """What there is to say of a run that was interrupted; "" where nothing was judged."""
+        told = f"`depthwise-conformance run --resume {shlex.quote(str(self._out))}` completes the run"
+        return told if self._writer and self._writer.placed else ""
+
+    @property
     def told_kept(self) -> str:
-        """What there is to say of a run whose folder could not be closed."""
-        return f"What was judged is kept in {self.place}; `run --resume {self._out}` completes the run."
+        """The same, where the folder could not be closed."""
+        told = self.told_resumable
+        return f"What was judged is kept in {self.place}; {told}" if told else "Nothing was judged."
 
     def begin(self, about: Mapping[str, Any], resumed: Contents | None) -> JournalWriter:
         """Takes hold of the folder: the journal to write to. Raises UsageError where another run has it; OSError."""

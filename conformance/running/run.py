@@ -195,7 +195,7 @@ class ConformanceRun:
         except (OSError, UsageError) as error:
             self.failed = True
             raise RunFailedError(f"the run could not go on: {error}") from error
-        except Exception:
+        except BaseException:
             self.failed = True
             raise
 
@@ -285,6 +285,7 @@ class ConformanceRun:
             return None
         try:
             rows = self.engine.comparing.rows if self.engine.comparing else ()
+            self.trouble = self._folder.told_resumable if self.failed and not self.options.merged else ""
             return self._folder.close(self._description(), rows, self._ended, self._traced.name)
         except Exception as error:
             self.failed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,6 +196,37 @@ def test_a_run_that_is_killed_at_any_step_is_completed(asked, whole, count, tmp_
             assert in_a_process(lambda out=out: perform(options(asked, out))) == -signal.SIGKILL, number
         with pytest.MonkeyPatch.context() as patch:
             complete_afterwards(asked, out, whole, patch)
+
+
+def test_a_run_that_is_killed_in_its_diagnosis_comes_to_the_same(asked, tmp_path):
+    told = perform(options(asked, tmp_path / "whole", fast=False))
+    assert told.discrepancies[0].cause
+    with pytest.MonkeyPatch.context() as patch:
+        steps = Steps(tmp_path / "counted", patch)
+        perform(options(asked, tmp_path / "counted", fast=False))
+    questions = steps.taken - CASES
+    for number in (questions // 3, questions // 2):
+        out = tmp_path / str(number)
+        with pytest.MonkeyPatch.context() as patch:
+            steps = Steps(out, patch)
+            steps.at, steps.happen = number, killed
+            assert in_a_process(lambda out=out: perform(options(asked, out, fast=False))) == -signal.SIGKILL
+        known = read_journal(out / UNFINISHED / JOURNAL)
+        assert any(set(batch.column("asked").to_pylist()) - {RUN} for batch in known.batches)
+        assert resume(out).complete
+        assert content(out) == content(tmp_path / "whole")
+
+
+def test_a_folder_that_is_removed_is_there_again_with_what_was_judged(asked, whole, count, tmp_path):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        steps = Steps(out, patch)
+        steps.at, steps.happen = count // 3, lambda name: shutil.rmtree(out)
+        run = perform(options(asked, out))
+    assert run.failed
+    assert "run --resume" in run.trouble
+    with pytest.MonkeyPatch.context() as patch:
+        complete_afterwards(asked, out, whole, patch)
 
 
 @pytest.mark.parametrize(("happen", "on"), [(full, True), (forbidden, False)])
