@@ -170,9 +170,10 @@ class Diagnosis:
         give_to_both(left, told)
         if left.group.failures:
             left.place = place_of(check, left.group)
-            if told:
+            left.cause = seen_cause(check, key, left.group.exhibits.values())
+            if told or left.cause:
                 self._find_condition(left, tally)
-            yield from [left] if left.condition else self._by_rules(left, tally)
+            yield from [left] if left.cause or left.condition else self._by_rules(left, tally)
 
     def _by_rules(self, whole: Distinct, tally: Tally) -> Iterator[Distinct]:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,7 +14,6 @@ from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
 from depthwise_conformance.diagnosis.explaining import Sample, deviates, reproduces
 from depthwise_conformance.diagnosis.places import Observation, place
-from depthwise_conformance.diagnosis.predicting import HALVES
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
@@ -70,10 +69,18 @@ class Distinct:
         if not check:
             return None
         keys = [Key(one.judgement.verdict, one.judgement.signature) for one in group.failures]
-        if check != self.check:  # of what another check shows, neither cause nor condition is known
-            return Distinct(check, keys[0], group, notes=[*self.notes], shown_by=dict(others))
+        if check != self.check:
+            return self._shown(check, keys[0], group, dict(others))
         key = self.key if self.key.verdict in {key.verdict for key in keys} else keys[0]
         return replace(self, key=key, group=group, notes=[*self.notes], shown_by=dict(others))
+
+    def _shown(self, check: str, key: Key, group: Group, others: dict[str, Group]) -> Distinct:
+        """What another check shows of it: by its cause, where that explains all, and by what all failing cases have."""
+        explained = not is_deviation(self) or set(reproduced(self.cause, check, group)) >= {c.id for c in group.cases}
+        found = Distinct(check, key, group, self.cause if explained else "", notes=[*self.notes], shown_by=others)
+        if self.need and all(map(self.holds, group.cases)):
+            found.condition, found.fulfilled, found.need = self.condition, self.fulfilled, True
+        return found
 
     @property
     def checks(self) -> set[str]:
@@ -161,11 +168,11 @@ def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
     return alone.count(False) >= BOTH
 
 
-def reproduced(cause: str, check: str, group: Group) -> list[str]:
-    """The cases of a group, by their ids, whose arrays a cause explains, sums in half precision too."""
+def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str] = ()) -> list[str]:
+    """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
     exhibits = group.exhibits if check in PARTS else {}  # of special values no deviation is computed
     samples = {name: evidence(check, exhibit, True) for name, exhibit in exhibits.items()}
-    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in HALVES)]
+    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in dtypes)]
 
 
 def predicted(one: Distinct, case: Case) -> bool:
@@ -195,12 +202,13 @@ def absorb(one: Distinct, found: list[Distinct]) -> None:
 def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
     """Takes from what is unexplained the cases that two discrepancies explain together that are told already.
 
-    These are two causes, or one whose sums are in half precision.
+    These are two causes, or a cause and sums in half precision.
     """
     told = [other for other in found if is_deviation(other) and one.check in other.checks]
+    dtypes = {other.key.signature.partition(":")[0] for other in found if other.key.verdict is Verdict.IMPRECISE}
     for first, second in itertools.combinations_with_replacement(told, 2):
         for cause in [first.cause] if first is second else jointly(first.cause, second.cause):
-            both = reproduced(cause, one.check, one.group)
+            both = reproduced(cause, one.check, one.group, dtypes)
             first.join(one.check, one.group.only(both))
             one.group = one.group.without(both)
 

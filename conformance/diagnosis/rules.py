@@ -17,6 +17,7 @@ from depthwise_conformance.diagnosis.candidates import VALUES, all_altered, targ
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.inquiry import Ask, Finding, Limit, Proof, narrow
 from depthwise_conformance.diagnosis.separating import shared
+from depthwise_conformance.diagnosis.supply import EVERY
 
 # What a case has that is plain, in the order in which it is tried: first what hides faults and sets off others.
 PLAIN: tuple[tuple[str, Fact], ...] = (
@@ -29,6 +30,8 @@ SEEDS = 3  # cases of a group around which rules are looked for in vain
 QUESTIONS = 60  # for each
 EASY = Proof(positives=8, more=2, far=4, lead=0.5)  # the known cases bear a rule out, too
 RARE, TELLING = 0.2, 8.0  # share of the passing cases that have what all failing ones have; bits by which that tells
+CHOSEN = 4.0  # bits by which a choice tells: one value among several, each of which is asked
+EMPTY = Atom("batch", "==", 0)
 NEAR, TRIED = 4, 12  # cases without it that pass, and that are asked
 
 
@@ -65,7 +68,7 @@ def find_need(known: Known, ask: Ask) -> Condition | None:
     if not known.passing:
         return None
     rare = [(atom, share) for atom, share in shared(known.failing, known.passing) if share <= RARE]
-    telling = [(atom, share) for atom, share in rare if len(known.failing) * -math.log2(share + 1e-3) >= TELLING]
+    telling = [(atom, share) for atom, share in rare if len(known.failing) * -math.log2(share + 1e-3) >= _least(atom)]
     for atom, _ in sorted(telling, key=lambda pair: pair[0].cost + 4.0 * pair[1])[:2]:
         without = [other for case in known.failing for other in _without(case, atom)]
         asked = [other for other in dict.fromkeys(without) if known.limit.claim.covers(other)][:TRIED]
@@ -75,9 +78,14 @@ def find_need(known: Known, ask: Ask) -> Condition | None:
     return None
 
 
+def _least(atom: Atom) -> float:
+    return CHOSEN if atom.relation == "==" and (isinstance(atom.right, str) or atom == EMPTY) else TELLING
+
+
 def _without(case: Case, atom: Atom) -> list[Case]:
     """The case altered so that the atom does not hold."""
-    chosen = all_altered(case, [(atom.left, value) for value in VALUES.get(atom.left, ())])
+    values = EVERY.get(atom.left, VALUES.get(atom.left, ()))
+    chosen = all_altered(case, [(atom.left, value) for value in values])
     return [other for other in (*targeted(case, [atom]), *chosen) if not atom.holds(facts(other))]
 
 

@@ -101,12 +101,12 @@ class Sights:
         if one.key.verdict is Verdict.IMPRECISE and (one.check, check) == (OUTPUT_CHECK, SPECIAL_CHECK):
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
             return {failure.case.id for failure in alike if failure.case.dtype == _dtype(one.key)}
-        if one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ()):
-            return self._followers(one, check, group)
+        follows = one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ())
+        shared = self._followers(one, check, group) if follows else set[str]()
         atoms = one.fulfilled.atoms if one.fulfilled else ()
-        if not (one.total and atoms) or any(map(one.holds, passed)):
-            return set()
-        return {case.id for case in group.cases if one.holds(case)}
+        if one.total and atoms and not any(map(one.holds, passed)):
+            shared |= {case.id for case in group.cases if one.holds(case)}
+        return shared
 
     def _followers(self, one: Distinct, check: str, group: Group) -> set[str]:
         """The cases of a group whose wrong results come from those of a discrepancy, or from what makes these wrong.
@@ -128,9 +128,10 @@ class Sights:
         """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
         if check == PURITY_CHECK:
             return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
-        stateful = one.key.signature.startswith(STALE) or one.key.signature == REMEMBERS
-        if stateful and check in REPEATING:
-            return True
+        stale = one.key.signature.startswith(STALE)
+        stateful = stale or one.key.signature == REMEMBERS
+        if stateful and check in REPEATING:  # what comes out at random depends on earlier calls, too
+            return stale or check != DETERMINISM_CHECK
         if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self.late():
             return False
         anew = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]

@@ -49,6 +49,8 @@ def diagnose(location: str, checks: Sequence[str] = CHECKS, questions: int = 200
         ("InfinitySaturates", Verdict.WRONG_SPECIAL, "infinity replaced by the largest number", None, ""),
         ("Bfloat16RoundedTowardsZero", Verdict.IMPRECISE, "results rounded towards zero", None, ""),
         ("KernelCachedByShape", Verdict.IMPURE, "stale kernel", None, ""),
+        ("KernelGradientAccumulated", Verdict.IMPURE, "stale gradients", None, ""),
+        ("Relu6IsRelu", Verdict.WRONG_VALUE, "relu6 as relu", WHEREVER, ""),
         ("SecondImageFromFirst", Verdict.WRONG_VALUE, None, None, "second batch element"),
     ],
 )
@@ -66,6 +68,19 @@ def test_two_faults_are_two_rows():
         ("bias missing", "depth_multiplier > 1"),
         ("kernel flipped along the width", 'data_format == "channels_first" and depth_multiplier == 1'),
     }
+
+
+def test_what_comes_out_at_random_is_one_row():
+    (one,) = diagnose(location("SumsInRandomOrder"), ("determinism",))
+    assert one.key.verdict is Verdict.NOT_DETERMINISTIC
+
+
+def test_two_faults_of_a_gradient_and_cases_that_have_both():
+    found = diagnose(location("InputGradientWithoutPadding_and_InputGradientOfBatchBeyondOne"), ("gradient_input",))
+    rolled, repeated = [one for one in found if one.cause]
+    assert (rolled.cause, rolled.condition) == ("input gradient rolled by the zeros before", WHEREVER)
+    assert (repeated.cause, repeated.condition) == ("input gradient: second image repeating the first", "stride > 1")
+    assert all(one.group.failing == 1 for one in found if not one.cause)
 
 
 def test_faults_without_a_cause_in_the_library_are_told_by_rules():

@@ -81,3 +81,22 @@ def test_what_tells_of_a_case():
     assert not are_telling([ruled], "gradient_input", CASES[0], None)
     linear = replace(CASES[0], config=replace(CASES[0].config, activation=None))
     assert not are_telling([ruled], "output", linear, None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "batch", "told"),
+    [
+        ("as inaccurate as sums in float16", 2, ("as inaccurate as sums in float16", "only if batch == 2")),
+        (ONE, 2, ("", "only if batch == 2")),  # no array is there that it would explain
+        ("", 1, ("", "")),
+    ],
+)
+def test_what_another_check_shows_is_told_by_what_is_true_of_it(cause, batch, told):
+    whole = discrepancy(cause, exhibit(CASES[0], OTHER))
+    whole.condition, whole.need = f"only if batch == {batch}", True
+    whole.fulfilled = Condition((Atom("batch", "==", batch),))
+    whole.shown_by["gradient_bias"] = Group()
+    whole.shown_by["gradient_bias"].add(Failure(CASES[1], Judgement(Verdict.WRONG_VALUE)), None)
+    part = whole.part(lambda check, failure: check == "gradient_bias")
+    assert part is not None
+    assert (part.check, part.cause, part.condition) == ("gradient_bias", *told)

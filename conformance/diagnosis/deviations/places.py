@@ -161,6 +161,12 @@ def _channels_first(shape: tuple[int, ...]) -> Index:
     return numbered((batch, channels, height, width)).transpose(0, 2, 3, 1)
 
 
+def _rolled_deviations() -> Iterator[Deviation]:
+    sentence = "The gradient of the input is moved by the zeros before, and what leaves it comes in at the other end."
+    for name, (where, axes) in zip(along("input gradient rolled by the zeros before"), ON.items(), strict=True):
+        yield Deviation(name, f"{sentence}{where}", "input gradient", ("input",), _rolled(axes))
+
+
 def place_deviations() -> Iterator[Deviation]:
     """What goes wrong at places of the sums, of the output and of the gradient of the input."""
     targets: tuple[tuple[str, str, str, tuple[str, ...], Callable[[Callable[[Index], Index | None]], Change]], ...] = (
@@ -194,9 +200,7 @@ def place_deviations() -> Iterator[Deviation]:
                     f"The {place.name}: a copy of {whom} {where}.",
                 )
                 yield Deviation(name, sentence, kind, parts, on(_repeated(place, of_first)))
-    sentence = "The gradient of the input is moved by the zeros before, and what leaves it comes in at the other end."
-    for name, (where, axes) in zip(along("input gradient rolled by the zeros before"), ON.items(), strict=True):
-        yield Deviation(name, f"{sentence}{where}", "input gradient", ("input",), _rolled(axes))
+    yield from _rolled_deviations()
     name, sentence = (
         "multiplier-major channel order",
         "Output channel m * channels + c instead of c * depth_multiplier + m.",
