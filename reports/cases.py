@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from depthwise_conformance.reports.files import is_plain
+
 _NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
 _LIST_OF_NUMBERS = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
 
@@ -25,7 +27,7 @@ class CaseText:
 def file_of(folder: Path, part: str, name: str, suffix: str) -> Path | None:
     """A file of a run folder, None where there is none; a name that is not a plain id names no file."""
     path = folder / part / f"{name}{suffix}"
-    return path if _NAME.fullmatch(name) and path.is_file() else None
+    return path if _NAME.fullmatch(name) and is_plain(path) else None
 
 
 def read_case(folder: Path, name: str) -> CaseText | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +47,22 @@ def meant(left: Path) -> str:
     return found[1] if found else ""
 
 
+def open_plain(path: Path) -> IO[bytes]:
+    """A file of a run folder, to be read. Raises OSError where it is a link, a pipe or whatever else is no file."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "is a link; accepted is a file", str(path))
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return os.fdopen(file, "rb")
+
+
+def is_plain(path: Path) -> bool:
+    """Whether there is a file, itself and in a folder that is none by a link."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+
+
 def place_text(path: Path, text: str) -> None:
     """Writes a file in place of another."""
     with beside(path) as file:
@@ -52,8 +71,19 @@ def place_text(path: Path, text: str) -> None:
 
 def place_copy(source: Path, path: Path) -> None:
     """Copies a file in place of another."""
-    with source.open("rb") as content, beside(path, "wb") as file:
-        shutil.copyfileobj(content, file)
+    copy_beside(source, path).replace(path)
+
+
+def copy_beside(source: Path, path: Path) -> Path:
+    """Copies a file beside where it is to be: the copy."""
+    made, file = _new(path, "wb")
+    try:
+        with source.open("rb") as content, file:
+            shutil.copyfileobj(content, file)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
+    return made
 
 
 def private_name(path: Path) -> Path:

@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from depthwise_conformance.reports.files import meant, place_copy, unfinished
+from depthwise_conformance.reports.files import copy_beside, meant, unfinished
 from depthwise_conformance.reports.journal import JOURNAL
 from depthwise_conformance.reports.runs import RUN, read_runs, write_runs
 
@@ -82,12 +82,19 @@ def install(made: Path, out: Path) -> None:
     if why := objection(out):
         raise ValueError(f"{out}: {why}")
     out.mkdir(parents=True, exist_ok=True)
-    if is_run_folder(out):  # of two runs, until all is there
-        write_runs(out, [{**run, "complete": False} for run in read_runs(out)])
     files = [path for path in sorted(made.rglob("*")) if path.is_file() and not path.name.startswith((".", JOURNAL))]
     names = [path.relative_to(made) for path in files]
     (out / "cases").mkdir(exist_ok=True)
-    for name in sorted(names, key=lambda name: str(name) == RUN):
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        place_copy(made / name, out / name)
+    copies: dict[Path, Path] = {}
+    try:
+        for name in sorted(names, key=lambda name: str(name) == RUN):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            copies[name] = copy_beside(made / name, out / name)
+        if is_run_folder(out):  # of two runs, until all is there
+            write_runs(out, [{**run, "complete": False} for run in read_runs(out)])
+        for name in list(copies):
+            copies.pop(name).replace(out / name)
+    finally:
+        for copy in copies.values():
+            copy.unlink(missing_ok=True)
     clear(out, frozenset(map(str, names)))

@@ -23,4 +23,4 @@ def read_layers(folder: Path) -> list[Comparison]:
     Raises ValueError that names the folder and what is wrong.
     """
     path = folder / LAYERS
-    return read_sheet(path, Comparison) if path.is_file() else []
+    return read_sheet(path, Comparison) if path.exists() else []

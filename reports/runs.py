@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from depthwise_conformance.reports.files import place_text
+from depthwise_conformance.reports.files import open_plain, place_text
 
 SCHEMA = 1
 RUN = "run.json"
@@ -19,12 +19,15 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     Raises ValueError that names the folder when `run.json` is missing or is not what a run writes.
     """
     try:
-        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        with open_plain(folder / RUN) as file:
+            content = json.load(file)
     except FileNotFoundError:
         begun = (folder / "unfinished").is_dir()
         why = ": a run into it goes on or was interrupted; see `report` and `run --resume`" if begun else ""
         raise ValueError(f"{folder}: {RUN} is missing{why}") from None
-    except ValueError as error:
+    except OSError as error:
+        raise ValueError(f"{folder}: {RUN} {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{folder}: {RUN} is not JSON: {error}") from None
     runs = content["runs"] if isinstance(content, dict) and "runs" in content else [content]
     if not isinstance(runs, list) or not runs:

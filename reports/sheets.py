@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from depthwise_conformance.reports.cells import columns, decode, encode_row
-from depthwise_conformance.reports.files import beside
+from depthwise_conformance.reports.files import beside, open_plain
 
 R = TypeVar("R")
 
@@ -29,10 +29,22 @@ def read_sheet(path: Path, kind: type[R]) -> list[R]:
     kinds = columns(kind)
     try:
         # pandas, because the csv module refuses cells of more than 128 KiB; its limit is global.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with open_plain(path) as file:
+            table = pd.read_csv(file, dtype=str, keep_default_na=False)
         if list(table.columns) != list(kinds):
             raise ValueError(f"the columns are {list(table.columns)}, not {list(kinds)}")
         rows = table.itertuples(index=False, name=None)
-        return [kind(*(decode(cell, of) for cell, of in zip(row, kinds.values(), strict=True))) for row in rows]
+        return [kind(*_values(number, row, kinds)) for number, row in enumerate(rows, 1)]
+    except OSError as error:
+        raise ValueError(f"{path.parent}: {path.name} {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{path.parent}: {path.name} is malformed: {error}") from None
+
+
+def _values(number: int, row: tuple[str, ...], kinds: Mapping[str, type]) -> Iterator[Any]:
+    """The values of a row. Raises ValueError that names the row and the field."""
+    for cell, (name, kind) in zip(row, kinds.items(), strict=True):
+        try:
+            yield decode(cell, kind)
+        except ValueError as error:
+            raise ValueError(f"row {number}, {name}: {error}") from None

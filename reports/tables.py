@@ -20,7 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import columns, encode_row, storable
-from depthwise_conformance.reports.files import at_once
+from depthwise_conformance.reports.files import at_once, is_plain, open_plain
 from depthwise_conformance.reports.folders import PARTS, install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
@@ -167,7 +167,7 @@ def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> N
 def read_discrepancies(folder: Path) -> list[Discrepancy]:
     """The rows of a run folder's `discrepancies.csv`. Raises ValueError that names the folder and what is wrong."""
     path = folder / DISCREPANCIES
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{folder}: {DISCREPANCIES} is missing")
     return read_sheet(path, Discrepancy)
 
@@ -179,8 +179,11 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
     those that `run.json` tells. Raises ValueError that names the folder and what is missing or malformed, or that
     `out` is no run's folder, before anything is written; then all of it is made in private, and put there.
     """
-    if out.resolve() in [folder.resolve() for folder in folders]:
+    places = [folder.resolve() for folder in folders]
+    if out.resolve() in places:
         raise ValueError(f"{out}: is one of the folders to merge")
+    if twice := [folder for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]:
+        raise ValueError(f"{twice[0]}: is given {len(twice)} times; each counts once")
     if why := objection(out):
         raise ValueError(f"{out}: {why}")
     runs = [run for folder in folders for run in read_runs(folder)]
@@ -212,9 +215,12 @@ def _table(rows: Sequence[Record]) -> Any:
 def _results(folder: Path, **options: Any) -> Any:
     """The results, opened; their columns are those of Record."""
     try:
+        open_plain(folder / RESULTS).close()
         file = pq.ParquetFile(folder / RESULTS, **options)
     except FileNotFoundError:
         raise ValueError(f"{folder}: {RESULTS} is missing") from None
+    except OSError as error:
+        raise ValueError(f"{folder}: {RESULTS} {error.strerror or error}") from None
     except pa.ArrowException as error:
         raise ValueError(f"{folder}: {RESULTS} is not a complete Parquet file: {error}") from None
     if file.schema.names not in (SCHEMA.names, _EARLIER):
@@ -280,8 +286,8 @@ def _add(one: Discrepancy, other: Discrepancy) -> Discrepancy:
 
 
 def _copy_new(folder: Path, out: Path, pattern: str) -> None:
-    """Copies files of which `out` has none of that name: they are named after their content."""
-    for path in sorted(folder.glob(pattern)):
+    """Copies files of which `out` has none of that name: they are named after their content. Links stay behind."""
+    for path in filter(is_plain, sorted(folder.glob(pattern))):
         copy = out / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():

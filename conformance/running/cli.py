@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
+from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.status import UNDONE
 from depthwise_conformance.running.usage import UsageError
@@ -65,7 +66,7 @@ def _run(given: list[str]) -> int:
 
 def _complain(text: str) -> None:
     with suppress(OSError):
-        print(f"depthwise-conformance: {text}", file=sys.stderr, flush=True)
+        print(visible(f"depthwise-conformance: {text}"), file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:

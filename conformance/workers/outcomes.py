@@ -64,19 +64,24 @@ def read_outcome(request: Message, answer: Message) -> Outcome:
         shape = header.get("shape")
         return Outcome(
             kind=kind,
-            message=str(header.get("message", "")),
+            message=_text(header.get("message", "")),
             arrays=answer.arrays,
             shape=None if shape is None else tuple(None if size is None else operator.index(size) for size in shape),
-            classes=tuple(str(name) for name in header.get("classes", ())),
+            classes=tuple(_text(name) for name in header.get("classes", ())),
             impurities=_impurities(header),
             seconds=max(0.0, float(header.get("seconds", 0.0))),
             facts=tuple(dict(facts) for facts in header.get("facts", ())),
             step=str(header.get("step", "")),
-            traceback=str(header.get("traceback", "")),
-            printed=str(header.get("printed", "")),
+            traceback=_text(header.get("traceback", "")),
+            printed=_text(header.get("printed", "")),
         )
     except (TypeError, ValueError) as error:
         raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
+
+
+def _text(value: object) -> str:
+    """Text from elsewhere, with what no file can hold (lone surrogates) as escapes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _expected_parts(request: Message) -> set[str]:

@@ -11,7 +11,6 @@ from reported import CASE, DISCREPANCY, RECORD, run_json, write_folder
 from depthwise_conformance.reports import files
 from depthwise_conformance.reports.folders import clear, is_run_folder, objection
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import RecordWriter, merge, read_results, write_discrepancies
 
 
@@ -133,17 +132,59 @@ def test_a_failure_on_the_way_leaves_what_was_there(tmp_path):
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 
 
-def test_a_merge_that_fails_half_way_says_that_the_folder_is_incomplete(tmp_path, monkeypatch):
+def test_a_merge_that_fails_half_way_leaves_what_was_there(tmp_path, monkeypatch):
     run = write_folder(tmp_path / "run", [RECORD])
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     copied = []
 
     def fails(source, path):
         copied.append(path)
         if len(copied) > 2:
             raise OSError(28, "No space left on device")
-        files.place_copy(source, path)
+        return files.copy_beside(source, path)
 
-    monkeypatch.setattr("depthwise_conformance.reports.folders.place_copy", fails)
+    monkeypatch.setattr("depthwise_conformance.reports.folders.copy_beside", fails)
     with pytest.raises(OSError, match="No space"):
         merge([write_folder(tmp_path / "other", [RECORD])], run)
-    assert [one["complete"] for one in read_runs(run)] == [False]
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+# What somebody else may have put into a folder that is read
+
+
+@pytest.mark.parametrize("name", ["run.json", "results.parquet", "discrepancies.csv", "layers.csv"])
+@pytest.mark.parametrize("put", ["pipe", "link"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, name, put):
+    folder, other = write_folder(tmp_path / "run", [RECORD]), write_folder(tmp_path / "other")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name) if put == "pipe" else (folder / name).symlink_to(other / name)
+    (other / name).touch()
+    with pytest.raises(ValueError, match=f"{name} is (no plain file|a link)"):
+        merge([folder, other], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_case_that_is_a_link_is_neither_shown_nor_copied(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    folder = write_folder(tmp_path / "run", [RECORD], [DISCREPANCY])
+    (folder / "cases" / f"{CASE}.json").unlink()
+    (folder / "cases" / f"{CASE}.json").symlink_to(secret)
+    assert "secret" not in write_page(folder).read_text()
+    merge([folder], tmp_path / "out")
+    assert list((tmp_path / "out" / "cases").iterdir()) == []
+
+
+def test_a_folder_counts_once(tmp_path):
+    folder = write_folder(tmp_path / "run", [RECORD])
+    with pytest.raises(ValueError, match="is given 2 times"):
+        merge([folder, tmp_path / "run" / ".." / "run"], tmp_path / "out")
+
+
+def test_a_malformed_row_is_named_with_its_field(tmp_path):
+    folder = write_folder(tmp_path / "run", [RECORD], [DISCREPANCY] * 2)
+    path = folder / "discrepancies.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2].replace(",2,5,", ",two,5,")]))
+    with pytest.raises(ValueError, match=r"discrepancies\.csv is malformed: row 2, failing: .*'two'"):
+        merge([folder], tmp_path / "out")
