@@ -213,12 +213,19 @@ def test_a_run_that_is_killed_in_its_diagnosis_comes_to_the_same(asked, tmp_path
         assert content(out) == content(tmp_path / "whole")
 
 
-def test_a_folder_that_is_removed_is_there_again_with_what_was_judged(asked, whole, count, tmp_path):
-    out = tmp_path / "out"
+def test_a_folder_that_is_removed_is_there_again_with_what_was_judged(asked, whole, tmp_path):
+    out, removed = tmp_path / "out", list[str]()
+
+    def remove(name: str) -> None:
+        if name == "write" and (out / UNFINISHED / JOURNAL).exists() and not removed:
+            removed.append(name)
+            shutil.rmtree(out)
+
     with pytest.MonkeyPatch.context() as patch:
         steps = Steps(out, patch)
-        steps.at, steps.happen = count // 3, lambda name: shutil.rmtree(out)
+        steps.at, steps.on, steps.happen = 1, True, remove
         run = perform(options(asked, out))
+    assert removed
     assert run.failed
     assert "run --resume" in run.trouble
     with pytest.MonkeyPatch.context() as patch:
