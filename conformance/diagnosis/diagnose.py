@@ -71,9 +71,11 @@ class Diagnosis:
     ) -> None:
         self._ask_target, self._pool, self._claim, self._budget = examine, pool, claim, budget
         self._sights = Sights(self._examine, afresh, self._late, claim)
+        self._at_random = False
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
         """What the target's tallies, by check, come down to."""
+        self._at_random = DETERMINISM_CHECK in tallies and tallies[DETERMINISM_CHECK].fails_mostly
         limit = Limit(QUESTIONS, self._claim, self._late)
         empties = None if self._late() else tell_empties(tallies, self._examine, self._pool, limit)
         found, told = ([empties[0]], empties[1]) if empties else ([], frozenset[str]())
@@ -179,7 +181,8 @@ class Diagnosis:
         """Cases that have no condition in common, apart by rules that each hold on some of them; then what is left."""
         rest, told, further = whole.group, list[Distinct](), list[Case]()
         tried: set[Case] = set()
-        missed = SEEDS if whole.check == DETERMINISM_CHECK else 0  # cases that pass by chance belie no rule
+        chance = self._at_random or whole.check == DETERMINISM_CHECK  # cases that pass by chance belie no rule
+        missed = SEEDS if chance else 0
         for seed in sorted(whole.group.cases, key=extent):
             if self._late() or missed == SEEDS:
                 break

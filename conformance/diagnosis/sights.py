@@ -21,6 +21,7 @@ from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import (
     DETERMINISM_CHECK,
     GRADIENT_CHECKS,
+    INFERENCE_CHECK,
     METAMORPHIC_CHECK,
     OUTPUT_CHECK,
     PARTS,
@@ -40,7 +41,7 @@ WITHOUT_RESULT = (Verdict.REFUSED, Verdict.BAD_RETURN, Verdict.CRASHED, Verdict.
 # What a wrong result of one check makes wrong, too.
 FOLLOWING = {
     OUTPUT_CHECK: ("shape", "dtype", *GRADIENT_CHECKS, *ALTERED, *REPEATING, PURITY_CHECK),
-    "shape": (METAMORPHIC_CHECK,),
+    "shape": (METAMORPHIC_CHECK,),  # and what is inferred, of outputs too, where a shape is wrong
     **dict.fromkeys(GRADIENT_CHECKS, GRADIENT_CHECKS),
 }
 LINEAR = (None, "linear")
@@ -102,6 +103,7 @@ class Sights:
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
             return {failure.case.id for failure in alike if failure.case.dtype == _dtype(one.key)}
         follows = one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ())
+        follows |= one.key.verdict is Verdict.WRONG_SHAPE and check == INFERENCE_CHECK
         shared = self._followers(one, check, group) if follows else set[str]()
         atoms = one.fulfilled.atoms if one.fulfilled else ()
         if one.total and atoms and not any(map(one.holds, passed)):
@@ -118,6 +120,8 @@ class Sights:
         both = [case for case in group.cases if case.id in failed]
         if check in ALTERED:
             both += [case for case in group.cases[:SHARED] if self._fails_altered(one, check, case)]
+        if check == INFERENCE_CHECK:
+            both = [case for case in group.cases if is_deviation(one) and predicted(one, case)]
         if not (is_deviation(one) and check in PARTS):
             return {case.id for case in both}
         beyond = (failure.case.id for failure in group.failures if _is_beyond(one, failure))

@@ -180,6 +180,11 @@ class Tally:
         return self.verdicts.total() - self.verdicts[Verdict.UNSUPPORTED]
 
     @property
+    def fails_mostly(self) -> bool:
+        """Whether more cases failed than passed."""
+        return sum(group.failing for group in self.groups.values()) > self.passing
+
+    @property
     def passing(self) -> int:
         """How many cases passed."""
         return self.verdicts[Verdict.PASS]
