@@ -68,6 +68,7 @@ def describe_target(target: Target, strength: int) -> dict[str, Any]:
         "versions": dict(target.versions),
         "status": target.status,
         "message": target.message,
+        "compiled_programs": target.worker.launch.programs,
         "claims": target.claim.text,
         "cases": target.cases,
         "judged": target.judged,

@@ -32,12 +32,13 @@ from depthwise_conformance.running.examining import Examiner, is_layer_claimed, 
 from depthwise_conformance.running.journal import Journal, found_in, make_records
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
-from depthwise_conformance.workers.worker import WorkerBrokenError
+from depthwise_conformance.workers.worker import CRASH_SECONDS, FIRST_CALL, WorkerBrokenError
 
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
 ACTIVE = 2  # targets that compute at a time
-LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up
+LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up, as its worker counts them
+HUNG = 2  # cases: if nothing was answered on the first, in time, nothing else is asked
 
 Recorder = Callable[[Sequence[Record]], None]
 
@@ -85,6 +86,8 @@ class Engine:
                 under_way.append([executors[id(t)].submit(work, t) for t in live])
                 if len(under_way) > (0 if self.stop_early else AHEAD):
                     _wait(under_way.popleft())
+                if live and all(target.status != "judged" for target in live):
+                    break  # there is nobody to ask
                 if self.stop_early and any(map(self._departs, live)):
                     self.stopped = True
                     break
@@ -110,7 +113,8 @@ class Engine:
     def diagnose(self, targets: Sequence[Target]) -> None:
         """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
         guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
-        claims = set() if self.stopped or self.options.fast else {target.claim for target in guilty}
+        asked = [] if self.stopped or self.options.fast else [t for t in guilty if t.status == "judged"]
+        claims = {target.claim for target in asked}
         pools = {claim: draw_pool(self.options.seed, claim) for claim in claims}
         with ThreadPoolExecutor(ACTIVE) as executor:
             try:
@@ -180,9 +184,11 @@ class Engine:
             with confined(target):
                 for examined in self.examiner.examine_all(target, mine, checks, thorough=bool(self.options.given)):
                     self._note(target, examined, block)
+                    self._give_up_if_hopeless(target)
+                    if target.status != "judged":
+                        break
             target.seconds += time.perf_counter() - start
         target.cases += len(mine)
-        self._give_up_if_hopeless(target)
         self._give_up_if_all_raise_alike(target)
         self._progress(target, len(mine))
 
@@ -215,7 +221,10 @@ class Engine:
                 self._note_layer(target, case, found_in(answer), recalled=True)
             judged: list[tuple[WholeLayer, Judgement]] = []
             with confined(target):
-                judged.extend(judge_layers(target.worker, target.declared, mine[len(known) :]))
+                for one in judge_layers(target.worker, target.declared, mine[len(known) :]):
+                    judged.append(one)
+                    if target.worker.lost_seconds > LOST_SECONDS:
+                        break
             with confined(target):
                 for case, judgement in judged:
                     told = judgement.verdict.is_discrepancy and is_told_by_operation(target, case, tallies)
@@ -274,9 +283,19 @@ class Engine:
                 self.tallies.pop((target.name, check), None)
 
     def _give_up_if_hopeless(self, target: Target) -> None:
-        if target.status == "judged" and target.worker.lost_seconds > LOST_SECONDS:
+        worker = target.worker
+        if target.hung == target.judged >= HUNG:
             target.status = "abandoned"
-            target.message = f"given up: {target.worker.losses} lost workers cost {target.worker.lost_seconds:.0f} s"
+            target.message = (
+                f"given up: nothing was answered in time on the first {HUNG} cases, each asked in a new process; "
+                f"a call may take {worker.timeout:g} s (--timeout), the first of a process {FIRST_CALL:g} times as long"
+            )
+        elif worker.lost_seconds > LOST_SECONDS:
+            target.status = "abandoned"
+            target.message = (
+                f"given up: {worker.losses} lost workers count for {worker.lost_seconds:g} s, each that did not answer "
+                f"for its time limit, each that died for {CRASH_SECONDS:g} s; {LOST_SECONDS:g} s are accepted"
+            )
 
 
 def _wait(futures: Iterable[Future[None]]) -> None:

@@ -25,6 +25,7 @@ from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.agenda import PLAIN
 from depthwise_conformance.running.usage import UsageError
+from depthwise_conformance.workers.compiled import compiled_folder
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
@@ -62,6 +63,7 @@ class Target:
     judged: int = 0
     declined: collections.Counter[str] = field(default_factory=collections.Counter)  # cases, by the reason
     raised: list[Judgement] = field(default_factory=list)  # what the first cases raised, if each did
+    hung: int = 0  # cases on which nothing was answered in time
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
     cut_short: bool = False  # its diagnosis, or the search for a smallest case, by the clock
@@ -81,6 +83,7 @@ class Target:
             self.declined.update(reasons[:1])
             return
         self.judged += 1
+        self.hung += {judgement.verdict for judgement in judgements} <= {Verdict.TIMED_OUT, Verdict.UNSUPPORTED}
         if isinstance(case, Case) and len(self.claimed) < KEPT:
             self.claimed.append(case)
 
@@ -186,7 +189,8 @@ def _by_file(location: str) -> Request:
 
 
 def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Worker]) -> Target:
-    launch = replace(request.launch, device=request.device or "cpu")
+    device = request.device or "cpu"
+    launch = replace(request.launch, device=device, programs=compiled_folder(request.launch.adapter, device))
     worker = kind(launch, timeout)
     workers.append(worker)
     try:

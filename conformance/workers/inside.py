@@ -18,7 +18,7 @@ class Inside(Worker):
     """Answers as a worker process does, without time limit or memory limit; a crash ends the run."""
 
     def __init__(self, launch: Launch, timeout: float) -> None:
-        super().__init__(launch, timeout)
+        super().__init__(replace(launch, programs=""), timeout)  # it would be a matter of this process's environment
         self._server: Server | None = None
 
     def start(self) -> Mapping[str, Any]:

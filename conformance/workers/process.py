@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from depthwise_conformance.workers import warden
+from depthwise_conformance.workers import compiled, warden
 from depthwise_conformance.workers.protocol import JOINED, PREFIX, Message, ProtocolError, decode, encode, frame_sizes
 
 START_SECONDS = 300.0  # importing a framework on a cold disk
@@ -43,7 +43,7 @@ class Launch:
 
     `adapter` is an adapter's location, or the command as typed where the program that it starts is the target. `cores`
     says how many processor cores it may use, 0 for all; `home` is a home folder of its own, `keras_home` what
-    the variable KERAS_HOME says there.
+    the variable KERAS_HOME says there; `programs` is the folder in which JAX keeps what it has compiled, "" for none.
     """
 
     adapter: str
@@ -52,6 +52,7 @@ class Launch:
     cores: int = 0
     home: str = ""
     keras_home: str = ""
+    programs: str = ""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.workers")
 
 
@@ -254,7 +255,8 @@ def _watched(command: tuple[str, ...]) -> tuple[str, ...]:
 
 def _environment(launch: Launch) -> dict[str, str]:
     """The worker's environment; with a home of its own, nothing else says where Keras's configuration is."""
-    environment = {**WAITING, **os.environ}
+    programs = "" if launch.cores else launch.programs  # they were compiled for all cores
+    environment = {**WAITING, **compiled.variables(programs), **os.environ}
     if launch.home:
         environment.pop("KERAS_HOME", None)
         environment.update(HOME=launch.home, USERPROFILE=launch.home)

@@ -18,6 +18,7 @@ from depthwise_conformance.workers.process import START_SECONDS, Launch, Process
 from depthwise_conformance.workers.protocol import VERSION, Message
 
 FIRST_CALL = 4.0  # how many time limits the first call may take, in which a framework sets itself up
+CRASH_SECONDS = 1.0  # what a process that died counts for
 WINDOW = 24  # requests under way, so that the worker never waits for the parent
 
 
@@ -35,7 +36,8 @@ Program = tuple[Message, ...]
 class Worker:
     """One target's process. Not thread-safe; `close` it.
 
-    `losses` counts the processes that were lost, `lost_seconds` the time that waiting for them and starting anew took.
+    `losses` counts the processes that were lost, `lost_seconds` what they cost: its time limit for a call that was not
+    answered by then, `CRASH_SECONDS` for any other loss, however fast the machine is.
     """
 
     def __init__(self, launch: Launch, timeout: float) -> None:
@@ -77,12 +79,11 @@ class Worker:
         sent: collections.deque[Program] = collections.deque()
         try:
             while self._fill(waiting, sent):
-                start = time.monotonic()
                 outcomes = self._collect(sent[0])
                 sent.popleft()
                 if outcomes and outcomes[-1].kind in LOST:
                     self.losses += 1
-                    self.lost_seconds += time.monotonic() - start
+                    self.lost_seconds += self._limit if outcomes[-1].kind == "timed_out" else CRASH_SECONDS
                     self.close()
                     waiting = itertools.chain(tuple(sent), waiting)
                     sent.clear()
@@ -114,9 +115,7 @@ class Worker:
     def _live(self) -> Process:
         self._check_aborted()
         if self._process is None:
-            start = time.monotonic()
             self.start()
-            self.lost_seconds += time.monotonic() - start
         assert self._process is not None
         return self._process
 

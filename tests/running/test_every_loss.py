@@ -43,6 +43,13 @@ class OnOneCore(Once):
     def dies(self, config):
         return len(os.sched_getaffinity(0)) == 1
 
+class Often(Once):
+    def die(self):
+        os.abort()
+
+    def dies(self, config):
+        return config.kernel_size[1] > 1
+
 class InALayer(Once):
     def dies(self, config):
         return False
@@ -74,6 +81,19 @@ def test_a_crash_has_a_row_even_if_the_target_never_starts_again(tmp_path, name,
     assert "once is enough" in target.message
     assert [row.check for row in rows if row.verdict is Verdict.CRASHED] == [*checks]
     assert engine.tallies[target.name, checks[0]].groups
+
+
+def test_a_target_that_dies_often_is_given_up_by_counting(tmp_path, monkeypatch):
+    monkeypatch.setattr("depthwise_conformance.running.engine.LOST_SECONDS", 2.0)
+    (tmp_path / "once.py").write_text(ONCE)
+    (target,) = open_targets(requests([], [f"{tmp_path / 'once.py'}:Often"]), 20.0)
+    try:
+        _, rows = evaluate([target], ("output",))
+    finally:
+        target.worker.close()
+    assert target.status == "abandoned"
+    assert target.message.startswith("given up: 3 lost workers count for 3 s")
+    assert [row.verdict for row in rows].count(Verdict.CRASHED) == 3
 
 
 FORGETS = f"""

@@ -10,6 +10,7 @@ from worker_calls import PATIENCE, forward, kinds, unlucky
 
 from depthwise_conformance.casebook.recipes import numpy_dtype
 from depthwise_conformance.workers import outcomes
+from depthwise_conformance.workers.worker import CRASH_SECONDS
 
 # Losses: each costs one outcome and one worker
 
@@ -35,7 +36,7 @@ def test_a_worker_that_dies_costs_one_call(start, adapter, told):
     outcome = unlucky(worker)
     assert outcome.kind == "crashed"
     assert told in outcome.message
-    assert worker.losses == 1
+    assert (worker.losses, worker.lost_seconds) == (1, CRASH_SECONDS)
 
 
 @pytest.mark.parametrize("adapter", ["Hangs", "Stops", "FloodsForEver"])
@@ -45,7 +46,7 @@ def test_a_worker_that_hangs_costs_one_call_and_its_time_limit(start, adapter):
     outcome = unlucky(worker)
     assert (outcome.kind, outcome.message) == ("timed_out", "no answer within 1.5 s")
     assert 1.5 <= time.monotonic() - begin < PATIENCE
-    assert worker.losses == 1
+    assert (worker.losses, worker.lost_seconds) == (1, 1.5)
 
 
 def test_the_first_call_of_a_worker_may_take_longer(start):
@@ -53,6 +54,7 @@ def test_the_first_call_of_a_worker_may_take_longer(start):
     worker = start("Hangs", timeout=0.25)
     (outcome,) = next(worker.run([(forward(13),)]))
     assert outcome.message == "no answer within 1 s"
+    assert worker.lost_seconds == 1.0
 
 
 def test_every_call_may_be_lost(start):
