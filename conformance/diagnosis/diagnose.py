@@ -10,7 +10,7 @@ import collections
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
@@ -21,6 +21,7 @@ from depthwise_conformance.diagnosis.distinct import (
     VALUES,
     WHEREVER,
     Distinct,
+    Suspect,
     absorb,
     evidence,
     fails_alike,
@@ -29,6 +30,7 @@ from depthwise_conformance.diagnosis.distinct import (
     is_deviation,
     is_of_another,
     is_untold,
+    most_telling,
     ordinary,
     place_of,
     predicted,
@@ -153,13 +155,14 @@ class Diagnosis:
             return
         yield from self._by_causes(whole, suspects, tally)
 
-    def _by_causes(self, whole: Distinct, suspects: Sequence[_Suspect], tally: Tally) -> Iterator[Distinct]:
+    def _by_causes(self, whole: Distinct, suspects: Sequence[Suspect], tally: Tally) -> Iterator[Distinct]:
         """A group's cases apart by causes that explain some of them; what is left, by rules."""
         check, key, group = whole.check, whole.key, whole.group
-        rest, told = group, list[Distinct]()
-        for suspect in suspects:
+        rest, told, tried = group, list[Distinct](), list[Suspect]()
+        while len(tried) < PARTS_AT_MOST and (suspect := most_telling(suspects, tried, rest)):
+            tried.append(suspect)
             part = rest.only(suspect.ids)
-            beside = tuple(other.name for other in suspects if other is not suspect)
+            beside = tuple({one.name: None for one in (*tried, *suspects[:PARTS_AT_MOST]) if one is not suspect})
             one = Distinct(check, key, part, suspect.name, place=place_of(check, part), beside=beside)
             self._find_condition(one, tally, OVERLAPPING)
             if one.condition:  # an explanation of some cases that no condition bears out is none
@@ -249,7 +252,7 @@ class Diagnosis:
 
     # What.
 
-    def _causes(self, check: str, key: Key, group: Group, tally: Tally) -> tuple[str, list[_Suspect]]:
+    def _causes(self, check: str, key: Key, group: Group, tally: Tally) -> tuple[str, list[Suspect]]:
         """The deviation that explains all of a group, "" where none does; those that alone explain parts of it."""
         if PARTS.get(check) is None or key.verdict not in VALUES or self._late():
             return "", []
@@ -263,8 +266,8 @@ class Diagnosis:
         if " + " in name and not takes_both(name, samples[: len(exhibits)]):
             name = ""
         known = [name for name, _ in exhibits]
-        suspects = [_Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
-        return name, suspects[:PARTS_AT_MOST]
+        suspects = [Suspect(cause.text, tuple(known[i] for i in cause.explains)) for cause in explanation.partial]
+        return name, suspects
 
     def _told_apart(self, check: str, causes: Sequence[Cause], group: Group) -> str:
         """The one cause that further cases leave, "" where several are left that predict different results.
@@ -380,14 +383,6 @@ class Diagnosis:
             if judgement is None or judgement.verdict is not Verdict.PASS:
                 break
         return examined
-
-
-@dataclass(frozen=True)
-class _Suspect:
-    """A cause by name; `ids` are the cases that it explains."""
-
-    name: str
-    ids: tuple[str, ...]
 
 
 def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:

@@ -12,7 +12,7 @@ import numpy as np
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Condition
 from depthwise_conformance.diagnosis.deviations.library import BY_NAME
-from depthwise_conformance.diagnosis.explaining import Sample, deviates, reproduces
+from depthwise_conformance.diagnosis.explaining import SUBSET, Sample, deviates, reproduces
 from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
@@ -86,6 +86,21 @@ class Distinct:
     def checks(self) -> set[str]:
         """All checks that show it."""
         return {self.check, *self.shown_by}
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A cause by name; `ids` are the cases that it explains."""
+
+    name: str
+    ids: tuple[str, ...]
+
+
+def most_telling(suspects: Sequence[Suspect], tried: Sequence[Suspect], group: Group) -> Suspect | None:
+    """The one not `tried` that explains most of a group's cases; None where it would be too few."""
+    explained = {one: len(group.only(one.ids).failures) for one in suspects if one not in tried}
+    best = max(explained, key=lambda one: explained[one], default=None)
+    return best if best and explained[best] >= SUBSET else None
 
 
 def is_deviation(distinct: Distinct) -> bool:

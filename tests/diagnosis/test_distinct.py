@@ -6,7 +6,15 @@ import pytest
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
-from depthwise_conformance.diagnosis.distinct import Distinct, are_telling, evidence, give_to_both, takes_both
+from depthwise_conformance.diagnosis.distinct import (
+    Distinct,
+    Suspect,
+    are_telling,
+    evidence,
+    give_to_both,
+    most_telling,
+    takes_both,
+)
 from depthwise_conformance.diagnosis.explaining import _prediction, _program
 from depthwise_conformance.judging.tally import Exhibit, Failure, Group, Key
 from depthwise_conformance.judging.values import Judgement, expect
@@ -100,3 +108,15 @@ def test_what_another_check_shows_is_told_by_what_is_true_of_it(cause, batch, to
     part = whole.part(lambda check, failure: check == "gradient_bias")
     assert part is not None
     assert (part.check, part.cause, part.condition) == ("gradient_bias", *told)
+
+
+def test_a_suspect_whose_cases_another_has_told_gives_way():
+    group = Group()
+    cases = [replace(CASES[0], data=Data("integers", seed)) for seed in range(10)]
+    for case in cases:
+        group.add(Failure(case, Judgement(Verdict.WRONG_VALUE)), None)
+    ids = [case.id for case in cases]
+    first, shadow, other = Suspect("a", tuple(ids[:6])), Suspect("b", tuple(ids[:5])), Suspect("c", tuple(ids[6:]))
+    assert most_telling([first, shadow, other], [], group) == first
+    assert most_telling([first, shadow, other], [first], group.without(first.ids)) == other
+    assert most_telling([first, shadow, other], [first, other], group.without(ids[:4])) is None
