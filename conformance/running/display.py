@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from depthwise_conformance.reports.known import is_outdated, join_known
 from depthwise_conformance.reports.runs import read_runs
@@ -21,6 +20,7 @@ from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.shards import scope
 from depthwise_conformance.running.summary import print_summary
 from depthwise_conformance.running.targets import Target
+from depthwise_conformance.running.terminal import Terminal
 
 
 class RunConsole:
@@ -31,7 +31,7 @@ class RunConsole:
         self.found = False  # anything that fails the run: a new discrepancy, a known entry that is stale or expired
         self._run = run
         self._home = home  # for what Hypothesis writes
-        self._console = Console(stderr=True, markup=False, highlight=False)
+        self._console = Terminal(stderr=True, markup=False, highlight=False)
         self._tell = partial(self._console.print, soft_wrap=True)
         self._shown: Shown = Bars(self._console) if self._console.is_terminal else Lines(self._tell)
         self._left: Counter[str] = Counter()  # items by target, where processes of xdist judge
@@ -116,7 +116,7 @@ class RunConsole:
             self.report = config.stash[REPORT]
             new = any(not one.known for one in read_discrepancies(self.report.parent))
             self.found = new or is_outdated(join_known(read_runs(self.report.parent)))
-            console = Console(markup=False, highlight=False)
+            console = Terminal(markup=False, highlight=False)
             print_summary(self.report.parent, console)
             console.print(config.stash.get(ADDED, ""), end="", soft_wrap=True)
             tell_actions(self.report.parent, print)

@@ -186,20 +186,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table of targets by checks, and where the report is."""
+    from depthwise_conformance.reports.words import visible
+
     if trouble := config.stash.get(TROUBLE, ""):
         terminalreporter.section("conformance")
-        terminalreporter.write_line(trouble)
+        terminalreporter.write_line(visible(trouble))
     if REPORT in config.stash:
-        from rich.console import Console
-
         from depthwise_conformance.running.actions import tell_actions
         from depthwise_conformance.running.summary import print_summary
+        from depthwise_conformance.running.terminal import Terminal
 
         terminalreporter.section("conformance")
-        print_summary(config.stash[REPORT].parent, Console(markup=False, highlight=False))
+        print_summary(config.stash[REPORT].parent, Terminal(markup=False, highlight=False))
         tell_actions(config.stash[REPORT].parent, terminalreporter.write_line)
     if added := config.stash.get(ADDED, ""):
-        terminalreporter.write_line(added)
+        terminalreporter.write_line(visible(added))
 
 
 def _update_known(config: pytest.Config) -> str:

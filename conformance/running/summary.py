@@ -110,8 +110,8 @@ def _print_worst(families: Sequence[Family], console: Console) -> None:
         one, known = family.first.discrepancy, "" if family.new else "known: "
         told = visible(f"{known}{family.title}")[:LONGEST]
         where = visible(f"{one.check} in {counted(family.failing, 'case')} of {', '.join(family.targets)}")[:LONGEST]
-        table.add_row(one.id, Text(told, style="dim" if known else "red"))
-        table.add_row("", Text(where, style="dim"))
+        table.add_row(one.id, Text(visible(told), style="dim" if known else "red"))
+        table.add_row("", Text(visible(where), style="dim"))
     console.print(table)
 
 

@@ -61,9 +61,9 @@ def _replay(examiner: Examiner, targets: Sequence[Target], case: AnyCase, checks
 
 
 def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[str]) -> bool:
-    print(f"\n{target.name} ({target.version_text})")
+    print(visible(f"\n{target.name} ({target.version_text})"))
     if target.status == "broken":
-        print(f"  broken: {target.message}")
+        print(visible(f"  broken: {target.message}"))
         return False
     failed = False
     for check in checks:
@@ -71,7 +71,7 @@ def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[s
             judgement = examiner.judge(target, case, check)
         except WorkerBrokenError as error:
             target.status = "broken"
-            print(f"  broken: {error}")
+            print(visible(f"  broken: {error}"))
             return False
         if judgement is None:
             continue
@@ -79,5 +79,5 @@ def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[s
         figure = "" if judgement.error != judgement.error else f"  {judgement.error:.3g} times the bound"
         print(visible(f"  {check:<16} {judgement.verdict.value}{figure}  {judgement.signature}".rstrip()))
         for line in visible(judgement.detail).splitlines():
-            print(f"      {line}")
+            print(visible(f"      {line}"))
     return failed

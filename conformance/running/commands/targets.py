@@ -51,9 +51,9 @@ def _tell(target: Target) -> None:
     if target.status == "broken":
         print(visible(f"{target.name}: broken\n{target.message}"))
         return
-    print(f"{target.name}: {target.version_text or 'no versions'}")
-    print(f"  dtypes: {', '.join(target.dtypes)}")
+    print(visible(f"{target.name}: {target.version_text or 'no versions'}"))
+    print(visible(f"  dtypes: {', '.join(target.dtypes)}"))
     if target.modes:
-        print(f"  modes: {', '.join(target.modes)}")
+        print(visible(f"  modes: {', '.join(target.modes)}"))
     for what, why in target.unsupported.items():
         print(visible(f"  does not claim {what}: {why}"))
