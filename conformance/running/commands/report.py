@@ -33,9 +33,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("several folders need --out FOLDER, where they are merged")
     else:
         recover(folder)
+    page = write_page(folder)
     if (what := state(folder)) != COMPLETE:
         print(f"{folder}: {what}{RESUMED.format(folder=folder) if what == INTERRUPTED else ''}", file=sys.stderr)
-    print(write_page(folder))
+    print(page)
     write_badge(folder)
     if summary := os.environ.get(SUMMARY):
         add_summary(read_digest(folder), Path(summary), print)

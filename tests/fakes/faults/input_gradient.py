@@ -14,6 +14,7 @@ class InputGradientWithoutPadding(Fault):
     """padding="same": the input's gradient is shifted by the zeros before."""
 
     check = "gradient_input"
+    cause = "input gradient rolled by the zeros before"
 
     def input_gradient(self, config: LayerConfig, d: Array, weights: Array, images: Array) -> Array:
         found = super().input_gradient(config, d, weights, images)
