@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Unsupported
 from depthwise_conformance.adapters.onnx_runtime import ELEMENT_TYPES, IR_VERSION, OPERATORS, OPSET
 from depthwise_conformance.adapters.translate import explicit_pads, spatial_sizes
 from depthwise_conformance.reference.config import LayerConfig
@@ -44,12 +44,41 @@ def source(target: str, config: LayerConfig, input_shape: Shape, layout: str = "
     name, _, mode = target.partition(":")
     if name not in SOURCES or mode not in ("", "x64"):
         raise Unsupported(f"no lines are known that call {target}")
-    if layout:
-        if name != "torch" or layout not in LAID:
-            raise Unsupported(f"no lines are known that call {target} with arrays that are {layout}")
+    if layout and (layout not in LAYOUTS or (name == "torch" and layout not in LAID)):
+        raise Unsupported(f"no lines are known that call {target} with arrays that are {layout}")
+    if layout and name == "torch":
         return _torch(config, input_shape, layout)
     found = SOURCES[name](config, input_shape)
+    found = _passing_on(found, config, layout) if layout else found
     return replace(found, environment={**found.environment, "JAX_ENABLE_X64": "1"}) if mode else found
+
+
+def _passing_on(found: Source, config: LayerConfig, layout: str) -> Source:
+    """The lines for NumPy arrays that lie otherwise in memory, as `workers.layouts` makes them."""
+    packed = f'a = np.asarray(a).astype("{config.dtype}")'
+    made = ("def laid(name, a):", f"    {packed}", *(f"    {line}" for line in _laid_in_numpy(layout, config)))
+    arrays = ("x", *_weights(config))
+    both = (*made, f"{', '.join(arrays)} = " + ", ".join(f'laid("{name}", {name})' for name in arrays))
+    gradients = (*both, 'cotangent = laid("y", cotangent)', *found.gradients) if found.gradients else ()
+    return replace(found, output=(*both, *found.output), gradients=gradients)
+
+
+def _laid_in_numpy(layout: str, config: LayerConfig) -> tuple[str, ...]:
+    if layout == "reversed":
+        return ("return np.flip(np.flip(a).copy())",)
+    if layout == "new_axes":
+        strides = "[0 if n == 1 else s for n, s in zip(a.shape, a.strides)]"
+        return (f"return np.lib.stride_tricks.as_strided(a, strides={strides})",)
+    if layout == "transposed":
+        images = (0, 3, 1, 2) if config.channels_last else (0, 2, 3, 1)
+        order = f'order = (2, 3, 0, 1) if name == "kernel" else {images}'
+        return (order, "return a if a.ndim == 1 else a.transpose(order).copy().transpose(np.argsort(order))")
+    sizes, where = (text.replace("t.shape", "a.shape") for text in LAID[layout])
+    return (
+        f"view = np.full({sizes}, np.nan, a.dtype)[tuple({where} for n in a.shape)]",
+        "view[...] = a",
+        "return view",
+    )
 
 
 def keras_call(arguments: Mapping[str, Any], positional: Sequence[Any] = ()) -> str:
@@ -146,7 +175,7 @@ def _tensorflow(config: LayerConfig, input_shape: Shape) -> Source:
     )
 
 
-LAID = {  # a tensor that lies otherwise in memory
+LAID = {  # a tensor or an array that lies otherwise in memory
     "sliced": ("[n + 3 for n in t.shape]", "slice(1, n + 1)"),
     "every_second": ("[2 * n + 1 for n in t.shape]", "slice(1, None, 2)"),
     "transposed": ("", ""),

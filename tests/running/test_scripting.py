@@ -1,6 +1,7 @@
 """Scripts that stand alone: they exit with 0 on software that is right, and with 1 on software that is not."""
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from command_line import FLIPPED, call, run
 
-from depthwise_conformance.adapters.base import Unsupported
+from depthwise_conformance.adapters.base import LAYOUTS, Unsupported
+from depthwise_conformance.adapters.sources import source
 from depthwise_conformance.casebook.case import Case, Data, LayerCase, Refusal, canonical
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.relations import choose
@@ -23,6 +25,7 @@ from depthwise_conformance.running.reproducing import ask_related
 from depthwise_conformance.running.scripting import write_script
 from depthwise_conformance.running.scripttext import Asked
 from depthwise_conformance.running.targets import open_targets, requests
+from depthwise_conformance.workers.layouts import laid_out
 
 SOFTWARE = ["keras-tensorflow", "keras-torch", "keras-jax", "tensorflow", "torch", "jax", "jax:x64", "onnxruntime"]
 LAYER = LayerConfig((2, 3), padding="same", depth_multiplier=2, activation="gelu")
@@ -123,10 +126,27 @@ def test_a_script_of_several_calls_tells_right_software_from_wrong(target):
         right += [write_script(laid(target, one, part)) for one in layouts for part in parts]
         others = (laid(target, "transposed", "input", FIRST), laid(target, "sliced", "bias"))
         right += [write_script(one) for one in others]
-    own = re.compile(r"^    return (?!t[ .]|view)|^got = ", re.MULTILINE)  # of what is called, and not of `laid`
+    else:
+        parts, layouts = ("output", "input", "kernel"), tuple(LAYOUTS)
+        right += [write_script(laid(target, one, part)) for one, part in zip(layouts, itertools.cycle(parts))]
+    of_calls = r"^    return (?!t[ .]|view|a[ .]|np\.flip|np\.lib)|^got = "  # not of `laid`
+    own = re.compile(of_calls, re.MULTILINE)
     wrong = [own.sub(r"\g<0>np.random.rand() + ", text) for text in right]
     assert endings([*right, *wrong]) == [0] * len(right) + [1] * len(wrong)
     assert max(text.count("\n") for text in right) <= 42
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("config", [LAYER, replace(LAYER, dtype="bfloat16", data_format="channels_first")])
+def test_arrays_of_a_script_lie_in_memory_as_they_did(layout, config):
+    case = Case(config, (2, 4, 1, 2))
+    lines, arrays = source("keras-torch", config, case.input_shape, layout), expect(case).arrays
+    named = {"np": np, "x": arrays.x, "kernel": arrays.kernel, "bias": arrays.bias}
+    own = itertools.takewhile(lambda line: not line.startswith("layer = "), lines.output)
+    exec("\n".join(own), named)
+    given = {name: getattr(arrays, name).astype(config.dtype) for name in ("x", "kernel", "bias")}
+    for name, array in laid_out(given, layout, config.channels_last).items():
+        assert (named[name].strides, named[name].tolist()) == (array.strides, array.tolist())
 
 
 def test_a_related_call_that_is_wrong_by_itself_is_found():
@@ -178,7 +198,7 @@ def test_scripts_of_keras_layers():
         (lambda one: replace(one, told=told("output", device="cuda:0")), "scripts are for the CPU"),
         (lambda one: replace(one, told=told("purity")), "no script is known that shows purity"),
         (lambda one: laid("torch", "reversed", "output"), "arrays that are reversed"),
-        (lambda one: laid("keras-torch", "sliced", "output"), "call keras-torch with arrays that are sliced"),
+        (lambda one: laid("keras-torch", "folded", "output"), "call keras-torch with arrays that are folded"),
         (lambda one: replace(one, told=told("memory")), "where one of the calls gives nothing"),
         (lambda one: impure("torch", "altered its argument x"), "does not see what a call does to its arguments"),
         (lambda one: impure("torch", "stale result for altered x"), "where one of the calls gives nothing"),
