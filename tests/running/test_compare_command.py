@@ -1,10 +1,13 @@
 """`compare` as it is typed: what it prints, its exit status, and what it replays."""
 
+from dataclasses import replace
+
 from command_line import COMMAND, FLIPPED, HONEST, call, run
 from reported import Page
 
 from depthwise_conformance.reports.changes import Change
 from depthwise_conformance.reports.sheets import read_sheet
+from depthwise_conformance.running.replaying import settle
 
 
 def compare(folder, *words):
@@ -56,3 +59,9 @@ def test_smallest_cases_are_replayed_where_the_target_is_installed(tmp_path):
     assert done.returncode == 0
     assert "not asked" not in done.stdout  # it is still there
     assert "not asked" in compare(tmp_path, "old", "new", "--no-replay").stdout
+    what = next((tmp_path / "old" / "cases").iterdir()).stem
+    failing = Change("regressed", "torch@cpu", "gradient_input", "", "pass", "wrong_value", 1, what)
+    by_chance = replace(failing, check="shape")  # which passes when it is asked once more
+    many = replace(by_chance, cases=2)  # of which one was asked: the other may have regressed
+    settled = settle([failing, by_chance, many], tmp_path / "new", tmp_path / "old")
+    assert [one.kind for one in settled] == ["regressed", "comes and goes", "regressed"]

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from depthwise_conformance.reports import markdown
-from depthwise_conformance.reports.changes import OPEN, REGRESSED, Change, compare_folders
+from depthwise_conformance.reports.changes import REGRESSED, Change, compare_folders
 from depthwise_conformance.reports.changespage import write_changes
 from depthwise_conformance.reports.sheets import write_sheet
 from depthwise_conformance.reports.words import counted, visible
@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changes to this file, too")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write a page of them to this file, too (HTML)")
-    told = "do not replay OLD's smallest cases that NEW was not asked, even where NEW's releases are installed"
+    told = "ask nothing once more, even where NEW's releases are installed"
     parser.add_argument("--no-replay", action="store_true", help=told)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the changes."""
     changes = compare_folders(options.old, options.new)
-    if not options.no_replay and any(one.kind == OPEN for one in changes):
+    if not options.no_replay:
         changes = settle(changes, options.old, options.new)
     if options.csv is not None:
         write_sheet(options.csv, Change, changes)
