@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +83,10 @@ def cases(claim: Claim = EVERYTHING) -> st.SearchStrategy[Case]:
 @st.composite
 def _cases(draw: st.DrawFn, claim: Claim) -> Case:
     left = functools.partial(claimed, claim)
-    coincidence = draw(st.sampled_from(COINCIDENCES))
+    coincidence = draw(_one_of(COINCIDENCES))
     sizes = _limit(_coincide(coincidence, _draw_sizes(draw, claim)), claim)
-    padding = draw(st.sampled_from(left("padding", ("valid", "same"))))
-    data_format = draw(st.sampled_from(left("data_format", ("channels_last", "channels_first"))))
+    padding = draw(_one_of(left("padding", ("valid", "same"))))
+    data_format = draw(_one_of(left("data_format", ("channels_last", "channels_first"))))
     height, width = (_draw_input(draw, claim, sizes, axis, padding) for axis in ("height", "width"))
     strides, dilation = _both(sizes, "stride"), _both(sizes, "dilation")
     config = LayerConfig(
@@ -95,16 +96,16 @@ def _cases(draw: st.DrawFn, claim: Claim) -> Case:
         depth_multiplier=sizes["depth_multiplier"],
         data_format=data_format,
         dilation_rate=dilation,
-        activation=draw(st.sampled_from(left("activation", ACTIVATIONS))),
-        use_bias=draw(st.sampled_from(left("use_bias", (False, True, True)))),
-        dtype=draw(st.sampled_from(left("dtype", DTYPES))),
+        activation=draw(_one_of(left("activation", ACTIVATIONS))),
+        use_bias=draw(_one_of(left("use_bias", (False, True, True)))),
+        dtype=draw(_one_of(left("dtype", DTYPES))),
         strided_dilation=max(strides) > 1 and max(dilation) > 1,
     )
     batch, channels = sizes["batch"], sizes["channels"]
     last = data_format == "channels_last"
     shape = (batch, height, width, channels) if last else (batch, channels, height, width)
-    recipe = draw(st.sampled_from(left("recipe", DRAWN_RECIPES)))
-    return Case(config, shape, Data(recipe, draw(st.integers(0, SEEDS - 1))))
+    recipe = draw(_one_of(left("recipe", DRAWN_RECIPES)))
+    return Case(config, shape, Data(recipe, draw(_whole(0, SEEDS - 1))))
 
 
 @functools.lru_cache(maxsize=1 << 10)
@@ -121,27 +122,42 @@ def claimed(claim: Claim, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]
     return tuple(found) or values
 
 
+def _one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:
+    return _strategy(type(values[0]), tuple(values))
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _strategy(kind: type, values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    """Made once, since that takes longer than a draw of it; the `kind` tells True from 1."""
+    return st.sampled_from(values)
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _whole(first: int, last: int) -> st.SearchStrategy[int]:
+    return st.integers(first, last)
+
+
 def _may_be(claim: Claim, name: str, value: Any) -> bool:
     return claim.truth({name: value if value is not None else "linear"}) is not False
 
 
 def _draw_sizes(draw: st.DrawFn, claim: Claim) -> Sizes:
     left = functools.partial(claimed, claim)
-    kind = draw(st.sampled_from(_kinds(claim)))
+    kind = draw(_one_of(_kinds(claim)))
     sizes = {
-        "kernel_height": draw(st.sampled_from(left("kernel_height", KERNELS))),
-        "kernel_width": draw(st.sampled_from(left("kernel_width", KERNELS))),
-        "output_height": draw(st.sampled_from(left("output_height", OUTPUTS))),
-        "output_width": draw(st.sampled_from(left("output_width", OUTPUTS))),
-        "channels": draw(st.sampled_from(left("channels", CHANNELS))),
-        "depth_multiplier": draw(st.sampled_from(left("depth_multiplier", MULTIPLIERS))),
-        "batch": draw(st.sampled_from(left("batch", BATCHES))),
+        "kernel_height": draw(_one_of(left("kernel_height", KERNELS))),
+        "kernel_width": draw(_one_of(left("kernel_width", KERNELS))),
+        "output_height": draw(_one_of(left("output_height", OUTPUTS))),
+        "output_width": draw(_one_of(left("output_width", OUTPUTS))),
+        "channels": draw(_one_of(left("channels", CHANNELS))),
+        "depth_multiplier": draw(_one_of(left("depth_multiplier", MULTIPLIERS))),
+        "batch": draw(_one_of(left("batch", BATCHES))),
     }
     for step, word in (("stride", "strided"), ("dilation", "dilated")):
         present = word in kind
-        height = draw(st.sampled_from(left(f"{step}_height", STEPS))) if present else 1
+        height = draw(_one_of(left(f"{step}_height", STEPS))) if present else 1
         second = tuple(value for value in SECOND_STEPS if value == 0 or _may_be(claim, f"{step}_width", value))
-        width = (draw(st.sampled_from(second)) or height) if present else 1
+        width = (draw(_one_of(second)) or height) if present else 1
         sizes |= {f"{step}_height": height, f"{step}_width": width}
     return sizes
 
@@ -199,13 +215,13 @@ def _work(sizes: Sizes) -> int:
 
 def _draw_input(draw: st.DrawFn, claim: Claim, sizes: Sizes, axis: str, padding: str) -> int:
     """A size that gives the drawn output; one of those that the claim names, where it speaks of inputs."""
-    slack = draw(st.integers(0, sizes[f"stride_{axis}"] - 1))
+    slack = draw(_whole(0, sizes[f"stride_{axis}"] - 1))
     size = _input_size(sizes, axis, padding, slack)
     if not claim.constants(f"input_{axis}") or _may_be(claim, f"input_{axis}", size):
         return size
     least = _input_size({**sizes, f"output_{axis}": 1}, axis, padding, 0)
     fitting = [other for other in claimed(claim, f"input_{axis}", FURTHER) if other >= least]
-    return draw(st.sampled_from(fitting)) if fitting else size
+    return draw(_one_of(fitting)) if fitting else size
 
 
 def _input_size(sizes: Sizes, axis: str, padding: str, slack: int) -> int:
