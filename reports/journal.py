@@ -56,8 +56,8 @@ class Answer:
     """What came of one case that a target was asked: a row of the journal.
 
     `asked` is RUN or CORES, whose judgements are the run's results, or what the diagnosis asked for. `spent` seconds,
-    `losses` and `lost_seconds` are those of the target until then; `traits`, at the end of a batch, what it has shown
-    until then. Other fields are as in `Record`.
+    `losses` and `lost_seconds` are those of the target until then; `traits` is what it shows by this case. Other fields
+    are as in `Record`.
     """
 
     asked: str
@@ -123,8 +123,12 @@ class Contents:
         return Answer(**{**content, "judged": judged, "arrays": arrays})
 
     def results(self) -> Iterator[list[Record]]:
-        """The rows of the run's results, a batch at a time."""
-        for number, batch in enumerate(self.batches):
+        """The rows of the run's results, a batch at a time: by target, then in the order in which they were asked."""
+        told = [target["target"] for target in self.about.get("told", {}).get("targets", ())]
+        names = [batch.column("target")[0].as_py() for batch in self.batches]
+        order = {name: place for place, name in enumerate(dict.fromkeys((*told, *names)))}
+        for number in sorted(range(len(names)), key=lambda number: order[names[number]]):
+            batch = self.batches[number]
             asked = batch.column("asked").to_pylist()
             wanted = [row for row, name in enumerate(asked) if name in RECORDED]
             yield [record for row in wanted for record in self.answer(number, row).records]

@@ -123,11 +123,11 @@ def claimed(claim: Claim, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]
 
 
 def _one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:
-    return _strategy(type(values[0]), tuple(values))
+    return _strategy(type(values[0]).__name__, tuple(values))
 
 
 @functools.lru_cache(maxsize=1 << 10)
-def _strategy(kind: type, values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+def _strategy(kind: str, values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     """Made once, since that takes longer than a draw of it; the `kind` tells True from 1."""
     return st.sampled_from(values)
 

@@ -45,7 +45,6 @@ class Examined:
     expectation: Expectation
     found: Found
     arrays: Mapping[str, AnyArray]
-    recalled: bool = False  # by a run that is resumed
 
     def judgement(self, check: str) -> Judgement | None:
         """The check's judgement; None where it does not apply."""

@@ -36,7 +36,7 @@ class Explained:
 
 @dataclass
 class Traits:
-    """What one target showed so far. `observe` is called from one thread at a time."""
+    """What one target showed so far, or one case alone. `observe` is called from one thread at a time."""
 
     arithmetic: dict[str, Explained] = field(default_factory=dict)
     choices: dict[str, collections.Counter[str]] = field(default_factory=dict)
@@ -56,6 +56,16 @@ class Traits:
         """Takes in what the target chose where a case of a whole layer leaves it open."""
         self.choices.setdefault(topic, collections.Counter())[choice] += 1
 
+    def add(self, other: Traits) -> None:
+        """Takes in what was shown elsewhere: several cases, in their order, show what they would together."""
+        for dtype, one in other.arithmetic.items():
+            found = self.arithmetic.setdefault(dtype, Explained())
+            found.cases += one.cases
+            found.refuted.update(one.refuted)
+            found.quality = float(np.fmax(found.quality, one.quality))
+        for topic, seen in other.choices.items():
+            self.choices.setdefault(topic, collections.Counter()).update(seen)
+
     def to_json(self) -> dict[str, Any]:
         """As `run.json` has it: by dtype, the arithmetic that explains all, and by topic how often what was chosen."""
         arithmetic = {
@@ -73,14 +83,16 @@ class Traits:
         }
 
     def dump(self) -> str:
-        """All of it, for `load`."""
+        """All of it, for `load`; "" for nothing."""
+        if not (self.arithmetic or self.choices):
+            return ""
         explained = {dtype: vars(one) for dtype, one in self.arithmetic.items()}
         return json.dumps({"arithmetic": explained, "choices": self.choices})
 
     @staticmethod
     def load(text: str) -> Traits:
         """What was dumped."""
-        content = json.loads(text)
+        content = json.loads(text) if text else {"arithmetic": {}, "choices": {}}
         explained = {
             dtype: Explained(one["cases"], collections.Counter(one["refuted"]), one["quality"])
             for dtype, one in content["arithmetic"].items()

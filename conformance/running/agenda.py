@@ -125,12 +125,12 @@ def layers(options: Options) -> tuple[WholeLayer, ...]:
     return tuple(dict.fromkeys((*first, *others)))
 
 
-def chunks(cases: Iterable[C]) -> Iterator[list[C]]:
-    """The cases in portions of `CHUNK`."""
+def chunks(cases: Iterable[C], size: int = CHUNK) -> Iterator[list[C]]:
+    """The cases in portions."""
     chunk: list[C] = []
     for case in cases:
         chunk.append(case)
-        if len(chunk) == CHUNK:
+        if len(chunk) == size:
             yield chunk
             chunk = []
     if chunk:

@@ -14,7 +14,7 @@ from depthwise_conformance.casebook.covering import coverage
 from depthwise_conformance.running.targets import Target
 
 if TYPE_CHECKING:
-    from depthwise_conformance.running.run import RunOptions
+    from depthwise_conformance.running.runoptions import RunOptions
 
 VECTOR_UNITS = (
     *("avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16"),
@@ -74,6 +74,8 @@ def describe_target(target: Target, strength: int) -> dict[str, Any]:
         "judged": target.judged,
         "declined": dict(target.declined),
         "seconds": round(target.seconds, 3),
+        "workers": target.workers,
+        "threads": target.worker.launch.cores,
         "unsupported": dict(target.unsupported),
         "declared": {dtype: arithmetic.name for dtype, arithmetic in target.declared.items()},
         **target.traits.to_json(),

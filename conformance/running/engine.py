@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -20,33 +22,34 @@ from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging import checks as judge
 from depthwise_conformance.judging.tally import Examined, Failure, Found, Group, Tally
 from depthwise_conformance.judging.values import Expectation, Judgement, expect
-from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.journal import RUN
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
-from depthwise_conformance.running.agenda import PLAIN, Agenda, Options, chunks, layers
+from depthwise_conformance.running.agenda import CHUNK, PLAIN, Agenda, Options, chunks, layers
 from depthwise_conformance.running.comparing import Comparing
 from depthwise_conformance.running.drawing import draw_pool
-from depthwise_conformance.running.examining import Examiner, is_layer_claimed, is_told_by_operation
+from depthwise_conformance.running.examining import Examiner, Promise, is_layer_claimed, is_told_by_operation
 from depthwise_conformance.running.journal import Journal, found_in, make_records
+from depthwise_conformance.running.lanes import Lanes
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
 from depthwise_conformance.workers.worker import CRASH_SECONDS, FIRST_CALL, WorkerBrokenError
 
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
-ACTIVE = 2  # targets that compute at a time
 LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up, as its worker counts them
 HUNG = 2  # cases: if nothing was answered on the first, in time, nothing else is asked
 
 Recorder = Callable[[Sequence[Record]], None]
+Work = Callable[[Target], Callable[[], None]]  # what is left to do for a target, once what can be asked is under way
 
 
 class Engine:
     """Judges targets on the cases of a seed. `record` receives every Record, `progress` the cases done by a target.
 
-    What is asked goes through the `journal`.
+    What is asked goes through the `journal`. So many targets compute at a time as there are `jobs`; where there are
+    `lanes`, several workers of each.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Engine:
         record: Recorder,
         progress: Callable[[Target, int], None] = lambda target, done: None,
         journal: Journal | None = None,
+        jobs: int = 2,
     ) -> None:
         self.options = options
         self.tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
@@ -70,7 +74,9 @@ class Engine:
         self.announce_end: Callable[[Target], None] = lambda target: None
         self.is_known: Callable[[Target, str, Failure], bool] = lambda *_: False
         self._told: set[str] = set()
-        self._active = threading.Semaphore(ACTIVE)
+        self.lanes: Lanes | None = None
+        self._jobs = jobs
+        self._active = threading.Semaphore(jobs)
 
     def evaluate(self, targets: Sequence[Target], selected: Mapping[str, Collection[str]]) -> None:
         """Judges every case of the run on these targets, each by the checks that `selected` has for its name."""
@@ -82,9 +88,9 @@ class Engine:
             self._progress(target, 0)
         under_way: collections.deque[list[Future[None]]] = collections.deque()
         try:
-            for work in self._work(live, selected):
-                under_way.append([executors[id(t)].submit(work, t) for t in live])
-                if len(under_way) > (0 if self.stop_early else AHEAD):
+            for number, work in enumerate(self._work(live, selected)):
+                under_way.append([executors[id(t)].submit(work(t)) for t in live])
+                while len(under_way) > (0 if self.stop_early or number == 0 else AHEAD):
                     _wait(under_way.popleft())
                 if live and all(target.status != "judged" for target in live):
                     break  # there is nobody to ask
@@ -97,10 +103,14 @@ class Engine:
         except BaseException:
             for target in live:
                 target.worker.abort()
+            if self.lanes is not None:
+                self.lanes.abort()
             raise
         finally:
             for executor in executors.values():
                 executor.shutdown(wait=True, cancel_futures=True)
+            if self.lanes is not None:
+                self.lanes.close()
 
     def _departs(self, target: Target) -> bool:
         """Whether a target fails in a way that is not known."""
@@ -116,7 +126,7 @@ class Engine:
         asked = [] if self.stopped or self.options.fast else [t for t in guilty if t.status == "judged"]
         claims = {target.claim for target in asked}
         pools = {claim: draw_pool(self.options.seed, claim) for claim in claims}
-        with ThreadPoolExecutor(ACTIVE) as executor:
+        with ThreadPoolExecutor(self._jobs) as executor:
             try:
                 list(executor.map(lambda target: self._diagnose(target, pools.get(target.claim, [])), guilty))
             except BaseException:
@@ -147,47 +157,76 @@ class Engine:
 
         return Diagnosis(partial(self.examiner.examine, target), afresh, pool, budget, target.claim)
 
-    def _work(
-        self, live: Sequence[Target], selected: Mapping[str, Collection[str]]
-    ) -> Iterator[Callable[[Target], None]]:
+    def _work(self, live: Sequence[Target], selected: Mapping[str, Collection[str]]) -> Iterator[Work]:
         union = {check for checks in selected.values() for check in checks}
         if union - set(LAYER_CHECKS):
             yield from self._operation_work(live, selected)
-        for some in chunks(case for case in layers(self.options) if case.check in union):
-            yield partial(self._evaluate_layers, some, selected)
+        for some in chunks((case for case in layers(self.options) if case.check in union), self._portion):
+            yield partial(self._begin_layers, some, selected)
 
-    def _operation_work(
-        self, live: Sequence[Target], selected: Mapping[str, Collection[str]]
-    ) -> Iterator[Callable[[Target], None]]:
+    def _operation_work(self, live: Sequence[Target], selected: Mapping[str, Collection[str]]) -> Iterator[Work]:
         agenda = Agenda(self.options, (target.claim for target in live), smallest_first=self.stop_early)
         for block, cases in agenda.blocks():
-            for chunk in chunks(cases):
-                expectations = [expect(case) for case in chunk]
-                yield partial(self._evaluate, expectations, selected, block)
+            for chunk in chunks(cases, self._portion):
+                yield partial(self._begin, [expect(case) for case in chunk], selected, block)
         related = any(judge.METAMORPHIC_CHECK in checks for checks in selected.values())
         if related and (os.cpu_count() or 1) > 1 and not (self.options.fast or self.options.given):
-            yield partial(self._compare_cores, selected)
+            yield lambda target: partial(self._compare_cores, selected, target)
 
-    def _evaluate(
+    @property
+    def _portion(self) -> int:
+        """Cases that go to a target together."""
+        return CHUNK * (self.lanes.count if self.lanes is not None else 1)
+
+    def _ask_elsewhere(self, target: Target, cases: Sequence[AnyCase], checks: Collection[str]) -> Promise | None:
+        """Has the lanes ask what the journal has no answer of; not before plain cases show that the target computes."""
+        if self.lanes is None or target.status != "judged" or target.cases < PLAIN:
+            return None
+        left = itertools.dropwhile(lambda case: self._journal.knows(target, RUN, case), cases)
+        return self.lanes.ask(target, list(left), frozenset(checks))
+
+    @contextmanager
+    def _computing(self, target: Target, promise: Promise | None) -> Iterator[None]:
+        """Meanwhile the target computes, for one of the jobs, unless it does so elsewhere."""
+        if promise is not None:
+            yield
+            return
+        with self._active:
+            start = time.perf_counter()
+            yield
+            target.seconds += time.perf_counter() - start
+
+    def _begin(
         self,
         expectations: list[Expectation],
         selected: Mapping[str, Collection[str]],
         block: Draw | None,
         target: Target,
-    ) -> None:
+    ) -> Callable[[], None]:
         checks = set(selected[target.name]) - set(LAYER_CHECKS)
         mine = [expectation for expectation in expectations if target.claim.covers(expectation.case)]
-        if target.status != "judged" or not checks or not mine:
+        if not checks or not mine:
+            return lambda: None
+        promise = self._ask_elsewhere(target, [expectation.case for expectation in mine], checks)
+        return partial(self._evaluate, mine, checks, block, promise, target)
+
+    def _evaluate(
+        self,
+        mine: Sequence[Expectation],
+        checks: Collection[str],
+        block: Draw | None,
+        promise: Promise | None,
+        target: Target,
+    ) -> None:
+        if target.status != "judged":
             return
-        with self._active:
-            start = time.perf_counter()
-            with confined(target):
-                for examined in self.examiner.examine_all(target, mine, checks, thorough=bool(self.options.given)):
-                    self._note(target, examined, block)
-                    self._give_up_if_hopeless(target)
-                    if target.status != "judged":
-                        break
-            target.seconds += time.perf_counter() - start
+        thorough = bool(self.options.given)
+        with self._computing(target, promise), confined(target):
+            for examined in self.examiner.examine_all(target, mine, checks, thorough, promise=promise):
+                self._note(target, examined, block)
+                self._give_up_if_hopeless(target)
+                if target.status != "judged":
+                    break
         target.cases += len(mine)
         self._give_up_if_all_raise_alike(target)
         self._progress(target, len(mine))
@@ -207,21 +246,27 @@ class Engine:
                     self.tallies[target.name, check].add(expectation.case, judgement)
                     self._record(make_records(target, expectation.case, [(check, judgement)]))
 
-    def _evaluate_layers(
+    def _begin_layers(
         self, cases: Sequence[WholeLayer], selected: Mapping[str, Collection[str]], target: Target
-    ) -> None:
+    ) -> Callable[[], None]:
         checks = selected[target.name]
         mine = [case for case in cases if case.check in checks and is_layer_claimed(target.claim, case)]
-        if target.status != "judged" or not mine:
+        if not mine:
+            return lambda: None
+        return partial(self._evaluate_layers, mine, checks, self._ask_elsewhere(target, mine, checks), target)
+
+    def _evaluate_layers(
+        self, mine: Sequence[WholeLayer], checks: Collection[str], promise: Promise | None, target: Target
+    ) -> None:
+        if target.status != "judged":
             return
-        with self._active:
-            start = time.perf_counter()
-            tallies = {check: self.tallies[target.name, check] for check in checks}
+        tallies = {check: self.tallies[target.name, check] for check in checks}
+        with self._computing(target, promise):
             for case, answer in zip(mine, known := list(self._journal.recall_all(target, RUN, mine)), strict=False):
-                self._note_layer(target, case, found_in(answer), recalled=True)
+                self._note_layer(target, case, found_in(answer))
             judged: list[tuple[WholeLayer, Judgement]] = []
             with confined(target):
-                for one in judge_layers(target.worker, target.declared, mine[len(known) :]):
+                for one in self.examiner.judge_run_layers(target, mine[len(known) :], promise):
                     judged.append(one)
                     if target.worker.lost_seconds > LOST_SECONDS:
                         break
@@ -232,7 +277,6 @@ class Engine:
                     self._journal.keep(target, RUN, case, found)
                     self._note_layer(target, case, found)
             self._journal.commit(target)
-            target.seconds += time.perf_counter() - start
         target.cases += len(mine)
         self._give_up_if_hopeless(target)
         self._progress(target, len(mine))
@@ -246,11 +290,11 @@ class Engine:
             self._told.add(target.name)
             self.announce_first(target, case, *failed)
 
-    def _note_layer(self, target: Target, case: WholeLayer, found: Found, recalled: bool = False) -> None:
+    def _note_layer(self, target: Target, case: WholeLayer, found: Found) -> None:
         """Counts the judgement of a layer, if there is one."""
         for check, judgement in found:
             chosen = judgement.verdict is Verdict.PASS and judgement.signature
-            if isinstance(case, LayerCase) and chosen and not recalled:
+            if isinstance(case, LayerCase) and chosen:
                 topic, _, choice = judgement.signature.partition(CHOICE)
                 target.traits.note(topic, choice)
             target.count(case, [judgement])
@@ -266,9 +310,6 @@ class Engine:
         target.count(case, judgements)
         self._tell_first(target, case, examined.found)
         for check, judgement in examined.found:
-            seen = check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in examined.arrays
-            if seen and not examined.recalled:
-                target.traits.observe(examined.expectation, examined.arrays["output"], judgement)
             self.tallies[target.name, check].add(case, judgement, block, examined.exhibit(check))
         self._record(make_records(target, case, examined.found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,12 +13,13 @@ from depthwise_conformance.diagnosis.distinct import VALUES
 from depthwise_conformance.judging import checks as judge
 from depthwise_conformance.judging.repeating import Step, expected
 from depthwise_conformance.judging.tally import Examined, Found, Key, Tally, is_kept
-from depthwise_conformance.judging.values import Expectation, Judgement, expect, judge_unanswered
+from depthwise_conformance.judging.traits import Traits
+from depthwise_conformance.judging.values import AnyArray, Expectation, Judgement, expect, judge_unanswered
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.rehearsal import operation_case
-from depthwise_conformance.reports.journal import CORES, RUN
+from depthwise_conformance.reports.journal import CORES, RUN, Answer
 from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.running.journal import Journal, examined_in, found_in
+from depthwise_conformance.running.journal import Journal, believe, examined_in, found_in
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import Message
@@ -35,6 +36,7 @@ NOT_ALONE = "crashed, but not when asked alone: an earlier call may have damaged
 LAYER = "layer"  # why whole layers are asked that are none of the run's own
 NOT_CLAIMED = "outside what the target claims"
 OPERATION_CHECKS = ("output", "shape", "dtype", *judge.GRADIENT_CHECKS)
+Promise = Callable[[], Iterator[Answer]]  # waits for what is asked elsewhere
 
 
 class Examiner:
@@ -74,6 +76,17 @@ class Examiner:
             self._journal.commit(target)
             yield case, judgement
 
+    def judge_run_layers(
+        self, target: Target, cases: Sequence[WholeLayer], promise: Promise | None
+    ) -> Iterator[tuple[WholeLayer, Judgement]]:
+        """Layers of the run in turn, asked here or as promised; the journal has none yet. Raises WorkerBrokenError."""
+        if promise is None:
+            yield from judge_layers(target.worker, target.declared, cases)
+            return
+        for case, answer in zip(cases, promise(), strict=True):
+            believe(target, answer)
+            yield case, found_in(answer)[0][1]
+
     def judge_cores(
         self, target: Target, expectations: Sequence[Expectation], asked: str = CORES
     ) -> Iterator[Judgement | None]:
@@ -106,10 +119,12 @@ class Examiner:
         checks: Collection[str],
         thorough: bool = False,
         asked: str = RUN,
+        promise: Promise | None = None,
     ) -> Iterator[Examined]:
         """The cases in turn, each with what came back; why they are `asked`, for the journal. Raises WorkerBrokenError.
 
-        What was asked of the run's own cases is on disk when all were, or no more can be.
+        What was asked of the run's own cases is on disk when all were, or no more can be. A `promise` gives the answers
+        to those that the journal does not know.
         """
         mine = [target.expects(expectation) for expectation in expectations]
         recalled = 0
@@ -117,17 +132,30 @@ class Examiner:
             yield self._recall(target, examined_in(answer, mine[recalled]))
             recalled += 1
         mine = mine[recalled:]
+        if promise is not None:
+            yield from self._redeem(target, mine, promise)
+            return
         crossed = frozenset[str]() if thorough else catalogued(self._strength, target.claim)
         try:
             for examined in _examine(target, mine, checks, thorough, crossed):
                 found = self._confirm(target, examined.expectation, examined.found, {*self._checks, *checks})
                 case, arrays = examined.expectation.case, examined.arrays
+                shown = _shown(examined.expectation, found, arrays) if asked == RUN else Traits()
                 if not thorough:  # what no tally would keep
                     arrays = {part: array for part, array in arrays.items() if is_kept(case, array)}
-                self._journal.keep(target, asked, case, found, arrays)
+                target.traits.add(shown)
+                self._journal.keep(target, asked, case, found, arrays, shown.dump())
                 if asked != RUN:
                     self._journal.commit(target)
                 yield replace(examined, found=found)
+        finally:
+            self._journal.commit(target)
+
+    def _redeem(self, target: Target, expectations: Sequence[Expectation], promise: Promise) -> Iterator[Examined]:
+        try:
+            for expectation, answer in zip(expectations, promise(), strict=True):
+                self._journal.take(target, answer)
+                yield self._recall(target, examined_in(answer, expectation))
         finally:
             self._journal.commit(target)
 
@@ -171,6 +199,15 @@ class Examiner:
             (outcomes,) = _ask_fresh(target, *(step.request for step in steps))
             return outcomes[-1].kind in LOST
         return True
+
+
+def _shown(expectation: Expectation, found: Found, arrays: Mapping[str, AnyArray]) -> Traits:
+    """What a target shows of itself by one case."""
+    shown = Traits()
+    for check, judgement in found:
+        if check in (judge.OUTPUT_CHECK, judge.SPECIAL_CHECK) and "output" in arrays:
+            shown.observe(expectation, arrays["output"], judgement)
+    return shown
 
 
 def judge_cores(target: Target, expectations: Sequence[Expectation]) -> Iterator[Judgement | None]:

@@ -14,7 +14,7 @@ from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.engine import Engine
 from depthwise_conformance.running.library import OPERATION, Forward, as_adapter
-from depthwise_conformance.running.run import RunOptions
+from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, open_targets
 from depthwise_conformance.running.telling import make_discrepancy, tell, tell_thin

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from depthwise_conformance.reports.record import CHECKS
 
 if TYPE_CHECKING:
-    from depthwise_conformance.running.run import RunOptions
+    from depthwise_conformance.running.runoptions import RunOptions
 
 TOGETHER, ALONE = 250, 1000  # cases by default: with frameworks, and for adapters or workers alone
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -88,6 +88,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FILE",
         "help": "add entries for what is new to this file, for a person to fill in",
     },
+    "--jobs": {
+        "type": int,
+        "metavar": "N",
+        "help": "workers that are busy at a time; no result depends on it (default: one a core)",
+    },
+    "--threads": {
+        "type": int,
+        "default": 0,
+        "metavar": "N",
+        "help": "cores that one worker may use (default: %(default)s, for as many as the target takes)",
+    },
     "--timeout": {"type": float, "default": 20.0, "help": "seconds that one call may take (default: %(default)s)"},
 }
 
@@ -150,7 +161,7 @@ def given_by(options: RunOptions) -> dict[str, Any]:
 
 def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
     """The options of a run, each by its name. Raises UsageError."""
-    from depthwise_conformance.running.run import RunOptions
+    from depthwise_conformance.running.runoptions import RunOptions
 
     alone = (given["--adapter"] or given["--worker"]) and not given["--target"]
     examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
@@ -174,6 +185,8 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         out=out.absolute(),
         merged=merged,
         timeout=given["--timeout"],
+        jobs=given["--jobs"],
+        threads=given["--threads"],
         known=tuple(given["--known"] or ()),
         update_known=given["--update-known"],
     )

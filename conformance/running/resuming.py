@@ -23,9 +23,10 @@ from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.usage import UsageError
 
 if TYPE_CHECKING:
-    from depthwise_conformance.running.run import RunOptions
+    from depthwise_conformance.running.runoptions import RunOptions
 
 PATHS = ("--input", "--update-known")
+FREE = ("--out", "--jobs")  # options on which no result depends
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Resumed:
         given |= {**then, "--out": self.out}
         given |= {name: Path(given[name]) for name in PATHS if given[name] is not None}
         for name, value in typed.items():
-            if value is not None and value != given[name]:
+            if name in FREE and value is not None and name != "--out":
+                given[name] = value
+            elif value is not None and value != given[name]:
                 raise UsageError(f"resume {self.out}: {name} {value}: accepted is {given[name]}, which the run has")
         return given
 
@@ -87,7 +90,7 @@ def identity(options: RunOptions, given: Mapping[str, Any], targets: Iterable[Ta
     machine = {name: value for name, value in describe_machine().items() if name != "memory_gib"}
     return {
         "suite": {"version": version("depthwise-conformance"), "sources": _fingerprint()},
-        "options": {name: _plain(value) for name, value in given.items() if name != "--out"},
+        "options": {name: _plain(value) for name, value in given.items() if name not in FREE},
         "folder": str(Path.cwd()),
         "machine": machine,
         "targets": {

@@ -8,16 +8,16 @@ import shlex
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.casebook.case import AnyCase
-from depthwise_conformance.casebook.claims import Claim, ClaimError
+from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
-from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
+from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.reports.unfinished import COMPLETE, INCOMPLETE, INTERRUPTED, moment
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
@@ -30,9 +30,11 @@ from depthwise_conformance.running.journal import Journal
 from depthwise_conformance.running.junit import SECONDS
 from depthwise_conformance.running.known import Known, Part
 from depthwise_conformance.running.knownfile import Entry, check_update, read_known
+from depthwise_conformance.running.lanes import Lanes, affordable, cores, lanes_wanted
 from depthwise_conformance.running.options import given_by
 from depthwise_conformance.running.reproducing import write_reproduction
 from depthwise_conformance.running.resuming import Resumed, check_same, identity
+from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.shrinking import Shrinker
 from depthwise_conformance.running.targets import Request, Target, asking_for, open_targets, requests
 from depthwise_conformance.running.telling import make_discrepancy, tell_first, tell_thin
@@ -51,57 +53,6 @@ from depthwise_conformance.workers.worker import Worker
 
 Progress = Callable[[Target, int], None]
 AGAIN = 5  # times that a known discrepancy is asked for that comes and goes
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of `depthwise-conformance run` and of the pytest plugin.
-
-    `known` names files of known discrepancies, which may have expired by `today`; entries for what is new are added to
-    `update_known`. `merged` is where the folders of several processes are going to be one, each judging whole targets
-    of its own. `resumed` is the interrupted run that this one completes.
-    """
-
-    targets: tuple[str, ...] = ()
-    adapters: tuple[str, ...] = ()
-    workers: tuple[str, ...] = ()
-    cases: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    input: Path | None = None
-    checks: tuple[str, ...] = CHECKS
-    only: str = ""
-    least: int | None = None
-    fast: bool = False
-    failed_first: bool = False
-    in_process: bool = False
-    device: str = ""
-    examples: int = Options.examples
-    seed: int = 0
-    strength: int = Options.strength
-    out: Path = Path("conformance-run")
-    timeout: float = 20.0
-    known: tuple[str, ...] = ()
-    update_known: Path | None = None
-    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
-    merged: Path | None = None
-    resumed: Resumed | None = None
-
-    def __post_init__(self) -> None:
-        for check in self.checks:
-            if check not in CHECKS:
-                raise UsageError(f"check {check!r}: accepted are {', '.join(CHECKS)}")
-        for name, value, accepted in (
-            ("examples", self.examples > 0, "1 or more"),
-            ("seed", self.seed >= 0, "0 or more"),
-            ("timeout", self.timeout > 0, "seconds above 0"),
-            ("least", self.least is None or self.least >= 0, "0 or more"),
-        ):
-            if not value:
-                raise UsageError(f"{name} {getattr(self, name)}: accepted are {accepted}")
-        try:
-            Claim(self.only)
-        except ClaimError as error:
-            raise UsageError(f"only: {error}") from None
 
 
 def _inside(asked: Sequence[Request]) -> type[Worker]:
@@ -142,15 +93,20 @@ class ConformanceRun:
         asked = requests(options.targets, options.adapters, options.workers)
         self.given = read_given(options.cases, options.models, options.input, options.out)
         kind = _inside(asked) if options.in_process else Worker
-        self.targets = open_targets(asked, options.timeout, options.device, Claim(options.only), kind)
+        only = Claim(options.only)
+        self.targets = open_targets(asked, options.timeout, options.device, only, kind, options.threads)
         self._check_targets()
         self._identity = identity(options, given_by(options), self.targets)
         self._journal = Journal(options.resumed.journal if options.resumed else None)
         self._continue(options.resumed)
-        kept = (options.checks, options.examples, options.seed, options.strength)
-        engine_options = Options(*kept, self._first(), self.given.cases, options.fast)
-        self.engine = Engine(engine_options, lambda records: None, lambda *done: self.progress(*done), self._journal)
-        self._shrinker = Shrinker(engine_options, self.engine.examiner)
+        self._make_engine()
+
+    def _make_engine(self) -> None:
+        o = self.options
+        asked = Options(o.checks, o.examples, o.seed, o.strength, self._first(), self.given.cases, o.fast)
+        self._jobs = o.jobs or (1 if o.merged else cores())
+        self.engine = Engine(asked, lambda records: None, lambda *done: self.progress(*done), self._journal, self._jobs)
+        self._shrinker = Shrinker(asked, self.engine.examiner)
         self.engine.announce_first = self._announce_first
         self.engine.is_known = self.known.may_cover
 
@@ -321,6 +277,7 @@ class ConformanceRun:
         if not self._begun:
             self._begin()
         targets = [target for target in self.targets if target.name in selected]
+        self.engine.lanes = self._lanes(targets)
         self.engine.evaluate(targets, selected)
         if any(tally.groups for tally in self.engine.tallies.values()):
             self._shrinker.hurried = self.options.fast or self.engine.stopped
@@ -332,6 +289,15 @@ class ConformanceRun:
                 self._parts[target.name] = self.known.divide(target, found)
         self.failed = False
         self._evaluated |= set(selected)
+
+    def _lanes(self, targets: Sequence[Target]) -> Lanes | None:
+        """Several workers for each target, where there are cores, memory and cases enough."""
+        o, live = self.options, [target for target in targets if target.status == "judged"]
+        alone = o.fast or o.in_process or self.engine.stop_early or self.given.cases
+        count = 1 if alone else affordable(lanes_wanted(self._jobs, len(live), o.examples), live)
+        for target in live:
+            target.workers = count
+        return Lanes(count, self._jobs, o.checks, o.strength) if count > 1 else None
 
     def _tell_once(self, target: Target, part: Part) -> Discrepancy:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
@@ -385,6 +351,7 @@ class ConformanceRun:
             **describe_options(o),
             "models": self.given.models,
             "known": self.known.describe(),
+            "jobs": self._jobs,
             "thin": self.thin,
             "cut_short": self.cut_short,
             "complete": self.complete,

@@ -66,6 +66,7 @@ class Target:
     hung: int = 0  # cases on which nothing was answered in time
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
+    workers: int = 1
     cut_short: bool = False  # its diagnosis, or the search for a smallest case, by the clock
 
     def expects(self, expectation: Expectation) -> Expectation:
@@ -142,11 +143,14 @@ def open_targets(
     device: str = "",
     only: Claim = EVERYTHING,
     kind: WorkerKind = Worker,
+    threads: int = 0,
 ) -> list[Target]:
     """Starts a worker for every target asked for, on every device that it finds (or those that begin with `device`).
 
-    Each is asked what it claims, and no more than `only`. `kind` says where it lives.
+    Each is asked what it claims, and no more than `only`. `kind` says where it lives; it may use as many cores as
+    `threads` says, 0 for all.
     """
+    asked = [replace(request, launch=replace(request.launch, cores=threads)) for request in asked]
     workers: list[Worker] = []
     opening = partial(_open, timeout=timeout, kind=kind, workers=workers)
     with ThreadPoolExecutor(max(len(asked), 1)) as pool:

@@ -223,15 +223,20 @@ class Process:
         self._last_words = (self._last_words + data)[-STDERR_TAIL:]
         return bool(data)
 
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that the worker has."""
+        with contextlib.suppress(psutil.Error):
+            self._worker = self._worker or next(iter(psutil.Process(self._child.pid).children()), None)
+            return int(self._worker.memory_info().rss) if self._worker else 0
+        return 0
+
     def _check_memory(self) -> None:
         if time.monotonic() < self._next_check:
             return
         self._next_check = time.monotonic() + POLL_SECONDS
-        with contextlib.suppress(psutil.Error):
-            self._worker = self._worker or next(iter(psutil.Process(self._child.pid).children()), None)
-            used = self._worker.memory_info().rss if self._worker else 0
-            if used > MEMORY_BYTES:
-                raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {MEMORY_BYTES >> 20} MiB")
+        if (used := self.memory) > MEMORY_BYTES:
+            raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {MEMORY_BYTES >> 20} MiB")
 
     def _obituary(self) -> str:
         try:

@@ -119,6 +119,11 @@ class Worker:
         assert self._process is not None
         return self._process
 
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that its process has, 0 where there is none."""
+        return self._process.memory if self._process is not None else 0
+
     def another(self, **changes: Any) -> Worker:
         """A worker of the same kind that was asked nothing yet, with some of the launch changed; `close` it."""
         other = type(self)(replace(self.launch, **changes), self.timeout)

@@ -9,7 +9,7 @@ from honest import Honest
 from depthwise_conformance import Case, Conformance, LayerConfig, Unsupported
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.covering import catalogue
-from depthwise_conformance.running.run import RunOptions
+from depthwise_conformance.running.runoptions import RunOptions
 
 ONLY = 'kernel_size == 3 and dtype == "float32" and activation == None and dilation == 1'
 

@@ -24,7 +24,8 @@ from depthwise_conformance.reports.unfinished import COMPLETE, INTERRUPTED, NOTH
 from depthwise_conformance.running.casefiles import write_case
 from depthwise_conformance.running.journal import Journal
 from depthwise_conformance.running.resuming import read_resumed
-from depthwise_conformance.running.run import ConformanceRun, RunOptions
+from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import NothingJudged, RunFailedError
 

@@ -43,6 +43,8 @@ def test_every_option_may_stand_in_the_file(tmp_path):
     seed = 3
     strength = 1
     out = "results"
+    jobs = 4
+    threads = 1
     timeout = 60
     known = ["known.toml"]
     update-known = "new.toml"

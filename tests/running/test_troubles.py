@@ -21,11 +21,11 @@ from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.unfinished import state
-from depthwise_conformance.running import engine as engines
 from depthwise_conformance.running import examining
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.engine import Engine
-from depthwise_conformance.running.run import ConformanceRun, RunOptions
+from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.targets import Target, open_targets, requests
 from depthwise_conformance.running.troubles import HARNESS_ERROR, LostTargetError, NothingJudged, nothing_judged
 
@@ -259,7 +259,7 @@ def test_why_nothing_was_judged_is_said(verdicts, check, stopped, told):
 def layers_of(targets: list[Target], monkeypatch: pytest.MonkeyPatch, checks: tuple[str, ...]) -> Engine:
     """Judged on their layers, of which each fails and its operation does."""
     judged = [(case, Judgement(Verdict.CRASHED, signature="it died")) for case in layer_cases_of("save_load")[:2]]
-    monkeypatch.setattr(engines, "judge_layers", lambda worker, declared, cases: judged)
+    monkeypatch.setattr(examining, "judge_layers", lambda worker, declared, cases: judged)
     monkeypatch.setattr(
         judge, "judge_case", lambda *_: iter([("output", Judgement(Verdict.CRASHED, signature="it died"))])
     )
@@ -280,7 +280,7 @@ def test_a_layer_is_left_out_only_where_its_operation_has_told_the_same(opened, 
     target = opened[0]
     if told is not None:
         engine.tallies[target.name, "output"].add(layer_cases_of("save_load")[0], told)
-    engine._evaluate_layers([*layer_cases_of("save_load")], {target.name: ("output", "save_load")}, target)
+    engine._begin_layers([*layer_cases_of("save_load")], {target.name: ("output", "save_load")}, target)()
     assert engine.tallies[target.name, "save_load"].verdicts.total() == noted
 
 
