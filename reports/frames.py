@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.rows import CATEGORIES
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import CATEGORIES, NOT_JUDGED, read_discrepancies, read_results
+from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, read_results
 
 SUBJECT = ["target", "device", "versions"]
 PAIRS = {"kernel_size": "kernel", "strides": "stride", "dilation_rate": "dilation"}

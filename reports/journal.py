@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from depthwise_conformance.reports.cells import storable
 from depthwise_conformance.reports.files import private_name
 from depthwise_conformance.reports.record import Record, Verdict
+from depthwise_conformance.reports.schema import departure
 
 JOURNAL = "journal.arrows"
 RUN, CORES = "run", "one core"  # why the cases of a run are asked; others are asked by the diagnosis
 RECORDED = (RUN, CORES)
+_VERDICTS = pa.array([verdict.value for verdict in Verdict])
 
 
 @dataclass(frozen=True)
@@ -143,16 +146,35 @@ def read_journal(path: Path) -> Contents:
         stream = pa.ipc.open_stream(source)
         start, batches = source.tell(), []
         about = json.loads((stream.schema.metadata or {}).get(b"run", b"null"))
-        if stream.schema.remove_metadata() != SCHEMA or not isinstance(about, dict):
+        if stream.schema.remove_metadata() != SCHEMA:
             raise ValueError("is no journal of this version")
-    except (ValueError, OSError, pa.ArrowException) as error:
+        if why := departure(about, "journal"):
+            raise ValueError(f"is not what a run writes: {why}")
+    except (ValueError, OSError, RecursionError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from None
     end = start
     with suppress(StopIteration, OSError, pa.ArrowException):  # what is not whole ends it
-        while True:
-            batches.append(stream.read_next_batch())
+        while _is_whole(batch := stream.read_next_batch()):
+            batches.append(batch)
             end = source.tell()
     return Contents(about, tuple(batches), start, end)
+
+
+def _is_whole(batch: Any) -> bool:
+    """Whether all that a row has is there. Raises ArrowInvalid where it is damaged."""
+    batch.validate(full=True)
+    if any(map(_has_gaps, batch.columns)):
+        return False
+    verdicts = pc.struct_field(batch.column("judged").flatten(), "verdict")
+    return pc.all(pc.is_in(verdicts, value_set=_VERDICTS)).as_py() is not False  # of none, it is None
+
+
+def _has_gaps(array: Any) -> bool:
+    if array.null_count:
+        return True
+    if pa.types.is_list(array.type):
+        return _has_gaps(array.flatten())
+    return pa.types.is_struct(array.type) and any(map(_has_gaps, array.flatten()))
 
 
 class JournalWriter:

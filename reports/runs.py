@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from depthwise_conformance.reports.files import open_plain, place_text
+from depthwise_conformance.reports.schema import departure
 
 SCHEMA = 1
 RUN = "run.json"
@@ -20,7 +21,7 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     """
     try:
         with open_plain(folder / RUN) as file:
-            content = json.load(file)
+            content = json.load(file, parse_constant=_no_number)
     except FileNotFoundError:
         begun = (folder / "unfinished").is_dir()
         why = ": a run into it goes on or was interrupted; see `report` and `run --resume`" if begun else ""
@@ -29,11 +30,9 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{folder}: {RUN} {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{folder}: {RUN} is not JSON: {error}") from None
-    runs = content["runs"] if isinstance(content, dict) and "runs" in content else [content]
-    if not isinstance(runs, list) or not runs:
-        raise ValueError(f"{folder}: {RUN} has no runs")
-    for run in [content, *runs]:
-        _check(folder, run)
+    if why := departure(content):
+        raise ValueError(f"{folder}: {RUN} is not what a run writes: {why}")
+    runs: list[dict[str, Any]] = content.get("runs", [content])
     return runs
 
 
@@ -43,9 +42,5 @@ def write_runs(folder: Path, runs: Sequence[dict[str, Any]]) -> None:
     place_text(folder / RUN, json.dumps(content, indent=2) + "\n")
 
 
-def _check(folder: Path, run: Any) -> None:
-    if not isinstance(run, dict) or run.get("schema") != SCHEMA:
-        raise ValueError(f"{folder}: {RUN} is not of schema {SCHEMA}")
-    targets = run.get("targets", [])
-    if not isinstance(targets, list) or not all(isinstance(entry, dict) and "target" in entry for entry in targets):
-        raise ValueError(f"{folder}: {RUN} has a malformed list of targets")
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")

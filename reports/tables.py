@@ -19,29 +19,22 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from depthwise_conformance.reports.cells import columns, encode_row, storable
-from depthwise_conformance.reports.files import at_once, is_plain, open_plain
+from depthwise_conformance.reports.cells import encode_row, storable
+from depthwise_conformance.reports.files import at_once, is_plain
 from depthwise_conformance.reports.folders import PARTS, install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
+from depthwise_conformance.reports.rows import CATEGORIES, COLUMNS, RESULTS, SCHEMA, Rows
 from depthwise_conformance.reports.runs import read_runs, write_runs
 from depthwise_conformance.reports.sheets import read_sheet, write_sheet
 
-RESULTS = "results.parquet"
 RESULTS_CSV = "results.csv"
 DISCREPANCIES = "discrepancies.csv"
 GROUP_ROWS = 10_000
 READ_ROWS = 20 * GROUP_ROWS  # of a few columns, in memory at a time
 GROUP_CHARACTERS = 64_000_000  # a row group's worth of long messages, should every row bring one
 
-# A case's seed is any number of 64 bits.
-_ARROW = {str: pa.string(), Verdict: pa.string(), float: pa.float64(), int: pa.uint64()}
-_COLUMNS = columns(Record)
-SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in _COLUMNS.items()])
-_EARLIER = SCHEMA.names[:-2]  # of releases that wrote neither `discrepancy` nor `seconds`
-_TOLD = [name for name in _COLUMNS if name != "seconds"]  # in the CSV file: the same for the same seed
-# Few distinct values in many rows: read as categories. The others differ from row to row.
-CATEGORIES = ["target", "device", "versions", "check", "verdict", "dtype", "recipe"]
+_TOLD = [name for name in COLUMNS if name != "seconds"]  # in the CSV file: the same for the same seed
 Join = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 NOT_JUDGED = [Verdict.UNSUPPORTED.value, Verdict.BROKEN.value]
 
@@ -103,8 +96,8 @@ def read_results(folder: Path) -> pd.DataFrame:
 
     Raises ValueError that names the folder and what is wrong.
     """
-    with _results(folder, read_dictionary=CATEGORIES) as file:
-        frame: pd.DataFrame = file.read().to_pandas()
+    with Rows(folder, categories=CATEGORIES) as rows:
+        frame: pd.DataFrame = rows.table().to_pandas()
     if "seconds" not in frame:
         frame = frame.assign(discrepancy="", seconds=np.nan)
     return frame
@@ -112,8 +105,8 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 def read_columns(folder: Path, names: Sequence[str]) -> pd.DataFrame:
     """Some columns of all records, few-valued ones as categories. Raises ValueError as `read_results` does."""
-    with _results(folder, read_dictionary=[name for name in CATEGORIES if name in names]) as file:
-        frame: pd.DataFrame = file.read(columns=[name for name in names if name in file.schema.names]).to_pandas()
+    with Rows(folder, names, CATEGORIES) as rows:
+        frame: pd.DataFrame = rows.table().to_pandas()
     return frame.assign(**dict.fromkeys(set(names) - {*frame.columns}, ""))[list(names)]
 
 
@@ -189,7 +182,8 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
     runs = [run for folder in folders for run in read_runs(folder)]
     found = [discrepancy for folder in folders for discrepancy in read_discrepancies(folder)]
     for folder in folders:
-        _results(folder).close()
+        with Rows(folder):
+            pass
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
         passed = _copy_results(folders, made)
@@ -205,36 +199,18 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
 
 
 def _table(rows: Sequence[Record]) -> Any:
-    values = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
-    for name, kind in _COLUMNS.items():
+    values = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    for name, kind in COLUMNS.items():
         if kind in (str, Verdict):
             values[name] = [storable(str(value)) for value in values[name]]
     return pa.table(values, schema=SCHEMA)
 
 
-def _results(folder: Path, **options: Any) -> Any:
-    """The results, opened; their columns are those of Record."""
-    try:
-        open_plain(folder / RESULTS).close()
-        file = pq.ParquetFile(folder / RESULTS, **options)
-    except FileNotFoundError:
-        raise ValueError(f"{folder}: {RESULTS} is missing") from None
-    except OSError as error:
-        raise ValueError(f"{folder}: {RESULTS} {error.strerror or error}") from None
-    except pa.ArrowException as error:
-        raise ValueError(f"{folder}: {RESULTS} is not a complete Parquet file: {error}") from None
-    if file.schema.names not in (SCHEMA.names, _EARLIER):
-        file.close()
-        raise ValueError(f"{folder}: {RESULTS} has the columns {file.schema.names}, not {SCHEMA.names}")
-    return file
-
-
 def _frames(folder: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Some columns of the results, a row group at a time; an empty frame where there are none."""
-    chosen = [name for name in _COLUMNS if name in columns]
-    with _results(folder, read_dictionary=[name for name in CATEGORIES if name in chosen]) as file:
-        yield SCHEMA.empty_table().select(chosen).to_pandas()
-        for batch in file.iter_batches(READ_ROWS, columns=chosen):
+    with Rows(folder, columns, CATEGORIES) as rows:
+        yield SCHEMA.empty_table().select([name for name in COLUMNS if name in columns]).to_pandas()
+        for batch in rows.batches(READ_ROWS):
             yield batch.to_pandas()
 
 
@@ -258,8 +234,8 @@ def _copy_results(folders: Sequence[Path], out: Path) -> Counter[tuple[str, ...]
 
 
 def _batches(folder: Path) -> Iterator[list[Record]]:
-    with _results(folder) as file:
-        for batch in file.iter_batches(batch_size=GROUP_ROWS):
+    with Rows(folder) as rows:
+        for batch in rows.batches(GROUP_ROWS):
             yield [Record(**{**row, "verdict": Verdict(row["verdict"])}) for row in batch.to_pylist()]
 
 

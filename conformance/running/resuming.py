@@ -19,6 +19,7 @@ from depthwise_conformance.reports.journal import JOURNAL, Contents, read_journa
 from depthwise_conformance.reports.unfinished import INTERRUPTED, seconds, state
 from depthwise_conformance.running.describing import describe_machine
 from depthwise_conformance.running.options import OPTIONS, read_options
+from depthwise_conformance.running.settings import kind_of
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.usage import UsageError
 
@@ -52,6 +53,10 @@ class Resumed:
         then = self.about["identity"]["options"]
         given: dict[str, Any] = {name: option.get("default") for name, option in OPTIONS.items()}
         given |= {**then, "--out": self.out}
+        for name, option in OPTIONS.items():
+            kind, value = kind_of(option), given[name]
+            if value is not None and name != "--out" and not kind.fits(value):
+                raise UsageError(f"resume {self.out}: its {name} is {value!r}: accepted is {kind.told}")
         given |= {name: Path(given[name]) for name in PATHS if given[name] is not None}
         for name, value in typed.items():
             if name in FREE and value is not None and name != "--out":

@@ -36,6 +36,11 @@ KINDS: Mapping[object, Kind] = {
 }
 
 
+def kind_of(option: Mapping[str, Any]) -> Kind:
+    """What an option may hold."""
+    return KINDS[option.get("action", option.get("type", str))]
+
+
 def nearest(folder: Path) -> Path:
     """The first pyproject.toml from a folder upwards; where there is none, the one that the folder might have."""
     files = [one / FILE for one in (folder, *folder.parents)]
@@ -66,7 +71,7 @@ def _read(file: Path, key: str, value: Any) -> Any:
     if (option := OPTIONS.get(f"--{key}")) is None:
         accepted = ", ".join(name.removeprefix("--") for name in OPTIONS)
         raise UsageError(f"{where} has a key {key!r}: accepted are {accepted}")
-    kind = KINDS[option.get("action", option.get("type", str))]
+    kind = kind_of(option)
     if not kind.fits(value):
         raise UsageError(f"{where} {key} = {value!r}: accepted is {kind.told}")
     if value not in option.get("choices", (value,)):

@@ -195,7 +195,7 @@ def test_hostile_text_is_text(tmp_path, text):
     plain = dict.fromkeys(("id", "target", "versions", "device", "dtype", "check", "cause", "condition"), text)
     found = [replace(DISCREPANCY, **plain, known=text, replay=text, detail=text, smallest_case=text)]
     target = {"target": text, "versions": {text: text}, "status": text, "message": text, "unsupported": {text: text}}
-    run = run_json(targets=[target], options={text: [text]}, machine={"platform": text}, started=text)
+    run = run_json(targets=[target], options={text: [text]}, machine={"platform": text})
     seen = Page(write_page(write_folder(tmp_path, rows, found, run)))
     assert "b" not in {tag for tag, _ in seen.elements}
     assert "<b>&\\x00\\x1b\\u202e" in seen.said()

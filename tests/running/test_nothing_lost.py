@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -245,3 +246,28 @@ def test_a_run_whose_writing_fails_at_a_step_is_completed(asked, whole, count, t
             assert run.complete or run.failed or run.trouble, number
         with pytest.MonkeyPatch.context() as patch:
             complete_afterwards(asked, out, whole, patch)
+
+
+def test_a_journal_that_was_damaged_is_read_as_far_as_it_is_whole(asked, count, tmp_path):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        steps = Steps(out, patch)
+        steps.at, steps.happen = count // 2, killed
+        in_a_process(lambda: perform(options(asked, out)))
+    path, draw = out / UNFINISHED / JOURNAL, random.Random(0)
+    sound = path.read_bytes()
+    for _ in range(100):
+        damaged = bytearray(sound)
+        for _ in range(draw.randint(1, 6)):
+            damaged[draw.randrange(draw.choice([2000, len(sound)]))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            found = read_journal(path)
+        except ValueError as error:
+            assert type(error) is ValueError
+            assert str(error).startswith(f"{path}: ")
+        else:
+            list(found.results())
+    path.write_bytes(sound.replace(b'"today": "', b'"to_ay": "'))
+    with pytest.raises(ValueError, match="is not what a run writes: 'today' is a required property"):
+        recover(out)
