@@ -37,6 +37,8 @@ STEPS = (
 STRIDED_DILATION = "strides > 1 with dilation_rate > 1"  # what the documentation refuses by name
 MAX_ELEMENTS = 1 << 27  # of a case file's largest array: a gibibyte in float64
 NAME_AT_MOST = 500  # characters
+ARGUMENTS_AT_MOST = 1 << 16  # characters: with them and its steps, a request has to go into a frame
+STEPS_AT_MOST = 100
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 UNKNOWN = tuple(some for count in range(4) for some in itertools.combinations(range(3), count))
 Find = Callable[[str, str], AnyArray]  # an array of a case file, by its digest and the case's dtype
@@ -223,6 +225,8 @@ def _read(value: object, find: Find | None) -> AnyCase:
     if type(schema) is not int or schema != SCHEMA:
         raise ValueError(f"schema={reprlib.repr(schema)}: accepted is {SCHEMA}")
     arguments = _mapping(entries.get("arguments"), "arguments", None)
+    if len(canonical(arguments)) > ARGUMENTS_AT_MOST:
+        raise ValueError(f"arguments are too long; accepted are {ARGUMENTS_AT_MOST} characters of JSON")
     if "name" in entries and ("refused" in entries or "layer" in entries):
         raise ValueError("a case has 'name' and 'refused' or 'layer'; accepted is one of them")
     if "refused" in entries:
@@ -239,7 +243,7 @@ def _read(value: object, find: Find | None) -> AnyCase:
             raise ValueError(f"{name}={reprlib.repr(given)}: accepted are {accepted}")
     data, own = _data(entries.get("data"))
     case = Case(LayerConfig.from_json(arguments), sizes, data, _name(entries))
-    _limit("a case", _elements(case))
+    check_size(case)
     return replace(case, data=replace(data, arrays=_found(own, case.dtype, find))) if own else case
 
 
@@ -299,6 +303,8 @@ def _steps(name: str, entries: Mapping[str, Any]) -> tuple[str, ...]:
     found = entries.get("steps", [])
     if not isinstance(found, list) or any(step not in STEPS for step in found):
         raise ValueError(f"{name}.steps={reprlib.repr(found)}: accepted is a list of {', '.join(STEPS)}")
+    if len(found) > STEPS_AT_MOST:
+        raise ValueError(f"{name}.steps are {len(found)}: accepted are {STEPS_AT_MOST} at most")
     return tuple(found)
 
 
@@ -355,9 +361,14 @@ def _mapping(value: object, name: str, accepted: set[str] | None) -> Mapping[str
     return value
 
 
-def _limit(name: str, elements: int) -> None:
-    if not abs(elements) <= MAX_ELEMENTS:
-        raise ValueError(f"{name} has too many elements; accepted are {MAX_ELEMENTS}")
+def check_size(case: Case, most: int = MAX_ELEMENTS) -> None:
+    """Raises ValueError where the largest array that a case's calls may come to is too large."""
+    _limit("a case", _elements(case), most)
+
+
+def _limit(name: str, elements: int, most: int = MAX_ELEMENTS) -> None:
+    if not abs(elements) <= most:
+        raise ValueError(f"{name} has too many elements; accepted are {most}")
 
 
 def _identify(value: Mapping[str, Any]) -> str:

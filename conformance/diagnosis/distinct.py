@@ -134,7 +134,7 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
     verdicts = {judgement.verdict, distinct.key.verdict}
     if not strictly and verdicts <= set(VALUES) and (len(verdicts) == 1 or Verdict.WRONG_DTYPE not in verdicts):
         return True
-    return True if Key(judgement.verdict, judgement.signature) == distinct.key else None
+    return True if distinct.key.tells(judgement) else None
 
 
 def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) -> bool:

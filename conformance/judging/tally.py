@@ -17,6 +17,9 @@ from depthwise_conformance.reports.record import Verdict
 KEPT = 2000  # cases remembered by name
 FAILING, PASSING = 40, 60  # arrays kept as evidence
 ELEMENTS = 4096  # of the largest array that is kept
+MANY, FEW = 20, 3  # so many texts for one verdict, or less than so many cases each, tell nothing apart
+VARIED = "a message that differs from case to case"
+TEXTS = (Verdict.REFUSED, Verdict.BAD_RETURN, Verdict.CRASHED)  # whose signatures are a target's own words
 OWN_ELEMENTS = 1 << 17  # of those of a case with arrays of its own, beside which there may be no smaller one
 
 
@@ -28,6 +31,10 @@ class Key(NamedTuple):
 
     verdict: Verdict
     signature: str
+
+    def tells(self, judgement: Judgement) -> bool:
+        """Whether a judgement is of these failing cases."""
+        return judgement.verdict is self.verdict and self.signature in (judgement.signature, VARIED)
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ class Tally:
         if judgement.verdict is Verdict.UNSUPPORTED:
             self.reasons[judgement.signature] += 1
         elif judgement.verdict.is_discrepancy:
-            key = Key(judgement.verdict, judgement.signature)
+            key = self._key(judgement)
             self.groups.setdefault(key, Group()).add(Failure(case, judgement, block), exhibit)
         elif isinstance(case, LayerCase):
             self.passed_layers.append(case)
@@ -172,6 +179,22 @@ class Tally:
             self.passed.append(case)
             if exhibit is not None and len(self.exhibits) < PASSING and exhibit.observed.size:
                 self.exhibits.append(exhibit)
+
+    def _key(self, judgement: Judgement) -> Key:
+        """That of its group. Where there come to be too many texts, those that few cases show become one."""
+        verdict, varied = judgement.verdict, Key(judgement.verdict, VARIED)
+        key = Key(verdict, judgement.signature)
+        if verdict not in TEXTS or key in self.groups:
+            return key
+        if varied not in self.groups:
+            few = [one for one in self.groups if one.verdict is verdict and self.groups[one].failing < FEW]
+            if len(few) < MANY:
+                return key
+            rest = Group()
+            for one in few:
+                rest.extend(self.groups.pop(one))
+            self.groups[varied] = rest
+        return varied
 
     @property
     def judged(self) -> int:

@@ -374,9 +374,16 @@ def _way(outcome: Outcome) -> str:
     return f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
 
 
+_PASSING = re.compile(  # what differs from call to call, machine to machine: escapes, addresses, ids, temporary names
+    r"\x1b\[[0-9;]*m|0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
+    r"|\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b|\b(?=[A-F]*[0-9])[0-9A-F]{8,}\b|\btmp\w{8}\b"
+)
+
+
 def essence(message: str) -> str:
     """A message without what differs from case to case, so that one cause has one signature."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message[:2000]).split()) or "no message"
+    plain = _PASSING.sub(lambda found: "" if found[0].startswith("\x1b") else "#", message[:2000])
+    text = " ".join(plain.split()) or "no message"
     while (shorter := re.sub(r"[\[({][^\[\](){}]*[\])}]", "#", text)) != text:
         text = shorter
-    return re.sub(r"0x[0-9a-f]+|\d+", "#", text)[:200]
+    return re.sub(r"\d+", "#", text)[:200]

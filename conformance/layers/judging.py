@@ -186,6 +186,10 @@ def _judge_config(case: LayerCase, wanted: Mapping[str, Any], got: Any) -> Judge
 
 def _judge_shapes(case: LayerCase, step: str, wanted: Sequence[Any], got: Any) -> Judgement:
     given = partly_unknown(reference_layer(case).config, case.input_shape)
+    if not isinstance(got, list) or len(got) != len(given) or not all(isinstance(one, list) for one in got):
+        return Judgement(
+            Verdict.BAD_RETURN, signature=step, detail=f"{step}\nexpected {len(given)} shapes\n     got {got!r:.200}"
+        )
     for shape, one, inferred in zip(given, wanted, got, strict=True):
         sizes = tuple(1 if size is None else size for size in one)
         known = tuple(None if size is None else found for size, found in zip(one, inferred, strict=False))
@@ -222,7 +226,7 @@ def _judge_example(case: LayerCase, outcome: Outcome) -> Judgement:
     The page contradicts itself here: its signature takes the second argument for the strides. Both are accepted.
     """
     by_signature = output_shape(reference_layer(case).config, case.input_shape)
-    got = outcome.arrays["0.output"].shape
+    got = outcome.arrays["0.output"].shape if "0.output" in outcome.arrays else ()
     if got in (PRINTED, by_signature):
         return Judgement(Verdict.PASS, signature=f"the page's example{CHOICE}{got}")
     story = f"expected {PRINTED}, as printed, or {by_signature}, by the signature\n     got {got}"
@@ -231,7 +235,7 @@ def _judge_example(case: LayerCase, outcome: Outcome) -> Judgement:
 
 def _judge_repeated(case: LayerCase, first: Outcome, second: Outcome) -> Judgement:
     for name, array in first.arrays.items():
-        if array.tobytes() != second.arrays[name].tobytes():
+        if name not in second.arrays or array.tobytes() != second.arrays[name].tobytes():
             story = "two layers with the same seed start from different weights"
             return Judgement(Verdict.NOT_DETERMINISTIC, signature="seeded weights", detail=story)
     return Judgement(Verdict.PASS)

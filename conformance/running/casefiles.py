@@ -14,6 +14,7 @@ from typing import Any
 
 from depthwise_conformance.casebook.case import SCHEMA, AnyCase, Case, Find, case_from_json
 from depthwise_conformance.casebook.own import ROLES, digest
+from depthwise_conformance.layers.possible import check_possible
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.runs import RUN
 from depthwise_conformance.reports.tables import DISCREPANCIES, read_discrepancies
@@ -88,7 +89,7 @@ def _read_personal(folder: Path) -> Case:
         own = {digest(array): array for array in arrays.values()}
         if arrays and isinstance(given["data"], dict):
             given["data"] = given["data"] | {"arrays": {role: digest(array) for role, array in arrays.items()}}
-        case = case_from_json(given, lambda wanted, _: own[wanted])
+        case = _read_one(given, lambda wanted, _: own[wanted])
     except (ValueError, RecursionError) as error:
         raise UsageError(f"case folder {str(folder)!r}: {error}") from None
     if not isinstance(case, Case):
@@ -128,9 +129,16 @@ def _read_file(path: Path) -> list[AnyCase]:
 def _read(where: str, text: str, find: Find | None = None) -> list[AnyCase]:
     content = _parsed(where, text)
     try:
-        return [case_from_json(one, find) for one in (content if content and isinstance(content, list) else [content])]
+        return [_read_one(one, find) for one in (content if content and isinstance(content, list) else [content])]
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: {error}") from None
+
+
+def _read_one(content: object, find: Find | None) -> AnyCase:
+    """Raises ValueError for what is no case, or none that can be judged."""
+    case = case_from_json(content, find)
+    check_possible(case)
+    return case
 
 
 def _parsed(where: str, text: str) -> Any:

@@ -44,7 +44,7 @@ class Message:
 
 
 def encode(message: Message) -> list[bytes | memoryview]:
-    """The frame as pieces to be written in turn. Raises ValueError for a dtype that frames do not carry."""
+    """The frame as pieces to be written in turn. Raises ValueError for what frames do not carry."""
     entries: list[dict[str, Any]] = []
     pieces: list[bytes | memoryview] = []
     offset = 0
@@ -56,6 +56,8 @@ def encode(message: Message) -> list[bytes | memoryview]:
         pieces.append(bytes(padding))
         offset += flat.nbytes + padding
     header = json.dumps({**message.header, "arrays": entries}).encode()
+    if len(header) > MAX_HEADER:
+        raise ValueError(f"a header of {len(header)} bytes cannot be sent; accepted are {MAX_HEADER}")
     frame = [PREFIX.pack(MAGIC, len(header), offset) + header, *(piece for piece in pieces if len(piece))]
     return [b"".join(frame)] if offset < JOINED else frame
 
