@@ -186,7 +186,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         merged=merged,
         timeout=given["--timeout"],
         jobs=given["--jobs"],
-        threads=given["--threads"],
+        threads=given["--threads"] or 0,
         known=tuple(given["--known"] or ()),
         update_known=given["--update-known"],
     )
