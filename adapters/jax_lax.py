@@ -18,8 +18,8 @@ CALLS_KEPT = 400
 class JaxLax(Adapter):
     """`jax.lax.conv_general_dilated(feature_group_count=channels)`, operation by operation.
 
-    The mode `x64` sets JAX_ENABLE_X64, without which JAX computes float64 arguments in float32; `jit` compiles the
-    layer as a whole.
+    Gradients are compiled as a whole, as a training step is. The mode `x64` sets JAX_ENABLE_X64, without which JAX
+    computes float64 arguments in float32; `jit` compiles the layer as a whole, too.
     """
 
     name: ClassVar[str] = "jax"
@@ -35,7 +35,7 @@ class JaxLax(Adapter):
         platform = device.partition(":")[0]
         self._device = self._jax.devices(platform)[device_index(device)]
         self._tidy = Tidy(self._jax)
-        self._forward = self._compiled(self._apply)
+        self._forward = self._compiled(self._apply) if mode == "jit" else self._apply
         self._gradients = self._compiled(self._pull_back)
 
     def describe(self) -> Description:
@@ -54,7 +54,7 @@ class JaxLax(Adapter):
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
-        """By `jax.vjp`."""
+        """By `jax.vjp`, compiled."""
         self._tidy()
         found = self._gradients(config, *self._put(x, kernel, bias, cotangent))
         input_, kernel_, bias_ = (None if gradient is None else np.asarray(gradient) for gradient in found)
@@ -90,7 +90,7 @@ class JaxLax(Adapter):
         return pull(cotangent)
 
     def _compiled(self, function: Any) -> Any:
-        return self._jax.jit(function, static_argnums=0) if self.mode == "jit" else function
+        return self._jax.jit(function, static_argnums=0)
 
     def _put(self, *arrays: AnyArray | None) -> Any:
         return self._jax.device_put(arrays, self._device)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 from abc import abstractmethod
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ClassVar
+
+import numpy as np
 
 from depthwise_conformance.adapters import jax_lax, tensorflow_nn
 from depthwise_conformance.adapters.base import (
@@ -96,14 +100,17 @@ class KerasAdapter(Adapter):
     def _construct(self, config: LayerConfig) -> Any:
         if max(config.strides) > 1 and max(config.dilation_rate) > 1:
             raise Unsupported("the layer documents that strides > 1 is incompatible with dilation_rate > 1")
-        # What keras.json could change is said; the weights are assigned, so random ones would be made in vain
-        # (JAX compiles their initializers, for up to a second). No penalty belongs to the operation's gradients.
+        # What keras.json could change is said; the weights are assigned, so random ones would be made in vain (JAX
+        # compiles their initializers, "zeros" too, for every shape). No penalty belongs to the operation's gradients.
         said = {"data_format": config.data_format, "dtype": config.dtype}
-        zeros = {"depthwise_initializer": "zeros", "bias_initializer": "zeros"}
+        zeros = {"depthwise_initializer": self._zeros, "bias_initializer": self._zeros}
         none = dict.fromkeys(("depthwise_regularizer", "bias_regularizer", "activity_regularizer"))
         arguments = config.to_json() | said | zeros | none
         arguments.pop("strided_dilation", None)
         return self.keras.layers.DepthwiseConv2D(**arguments)
+
+    def _zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        return self.keras.ops.convert_to_tensor(np.zeros(shape, dtype))
 
 
 class KerasTensorFlow(KerasAdapter):
@@ -147,7 +154,7 @@ class KerasTorch(KerasAdapter):
 
 
 class KerasJax(KerasAdapter):
-    """On JAX, operation by operation; the mode `x64` sets JAX_ENABLE_X64."""
+    """On JAX, operation by operation, gradients compiled as Keras trains; the mode `x64` sets JAX_ENABLE_X64."""
 
     name: ClassVar[str] = "keras-jax"
     modes: ClassVar[tuple[str, ...]] = ("x64",)
@@ -157,25 +164,37 @@ class KerasJax(KerasAdapter):
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
         self._tidy = jax_lax.Tidy(self._framework)
+        self._pulled: tuple[Any, Any] = (None, None)  # the layer differentiated last, and its gradients compiled
 
     def _loaded(self, config: LayerConfig, shape: tuple[int, ...], kernel: AnyArray, bias: AnyArray | None) -> Any:
         self._tidy()
         return super()._loaded(config, shape, kernel, bias)
 
     def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
-        """By `jax.vjp` of a call in a stateless scope."""
-        variables = layer.trainable_variables
+        """By `jax.vjp` of a call in a stateless scope, compiled."""
+        if layer is not self._pulled[0]:
+            self._pulled = (layer, self._framework.jit(functools.partial(self._pull_back, layer)))
+        trained, frozen = ([v.value for v in some] for some in _variables(layer))
+        found: list[Any] = self._pulled[1](x, trained, frozen, cotangent)
+        return found
 
-        def call(x: Any, weights: Any) -> list[Any]:
-            mapping = list(zip(variables, weights, strict=True))
+    def _pull_back(self, layer: Any, x: Any, trained: list[Any], frozen: list[Any], cotangent: Any) -> list[Any]:
+        variables = list(itertools.chain(*_variables(layer)))
+
+        def call(x: Any, trained: list[Any]) -> list[Any]:
+            mapping = list(zip(variables, [*trained, *frozen], strict=True))
             with self.keras.StatelessScope(state_mapping=mapping, collect_losses=True):
                 return [layer(x), *layer.losses]
 
-        weights = [weight.value for weight in variables]
-        parts, pull = self._framework.vjp(call, x, weights)
+        parts, pull = self._framework.vjp(call, x, trained)
         ones = [self._framework.numpy.ones_like(loss) for loss in parts[1:]]
         input_gradient, weight_gradients = pull([cotangent, *ones])
         return [input_gradient, *weight_gradients]
 
     def _devices(self) -> tuple[str, ...]:
         return jax_lax.devices(self._framework)
+
+
+def _variables(layer: Any) -> tuple[list[Any], list[Any]]:
+    """Those that are trained, and the others."""
+    return layer.trainable_variables, layer.non_trainable_variables

@@ -142,9 +142,10 @@ KERAS_GRADIENTS = {
         "found = torch.autograd.grad(layer(x), leaves, cotangent)",
     ),
     "jax": (
+        "def gradients(x, weights, cotangent):",
+        "    return jax.vjp(lambda x, *w: layer.stateless_call(w, [], x)[0], x, *weights)[1](cotangent)",
         "weights = [w.value for w in layer.trainable_variables]",
-        "_, pull = jax.vjp(lambda x, *w: layer.stateless_call(w, [], x)[0], x, *weights)",
-        "found = pull(cotangent)",
+        "found = jax.jit(gradients)(x, weights, cotangent)",
     ),
 }
 
@@ -259,8 +260,8 @@ def _jax(config: LayerConfig, input_shape: Shape) -> Source:
         output=(*made, "y = layer(*arrays)"),
         gradients=(
             *made,
-            "y, pull = jax.vjp(layer, *arrays)",
-            "found = pull(jax.numpy.asarray(cotangent, y.dtype))",
+            "gradients = jax.jit(lambda arrays, cotangent: jax.vjp(layer, *arrays)[1](cotangent))",
+            f'found = gradients(arrays, jax.numpy.asarray(cotangent, "{config.dtype}"))',
             _named(config),
         ),
         to_numpy='np.asarray({}, "float64")',
