@@ -76,6 +76,12 @@ class Case:
         for one in self.data.arrays:
             self._check(one.role, one.array)
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_hash"}  # of this process alone
+
     @property
     def dtype(self) -> str:
         """The layer's dtype, which its arrays have too."""
@@ -110,6 +116,10 @@ class Case:
             "data": self.data.to_json(),
             **({"name": self.name} if self.name else {}),
         }
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.config, self.input_shape, self.data))  # asked for more often than a case is made
 
     def _check(self, role: str, array: AnyArray) -> None:
         if role == "bias" and not self.config.use_bias:
