@@ -65,10 +65,9 @@ FURTHER = (*range(1, 65), 96, 100, 127, 128, 129, 224, 255, 256, 257, 512, 1000,
 
 @dataclass(frozen=True)
 class Draw:
-    """A block of cases: so many of a seed, drawn inside a claim."""
+    """A block of cases: those of a seed, drawn inside a claim."""
 
     seed: int
-    count: int
     claim: Claim = EVERYTHING
 
 

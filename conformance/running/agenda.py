@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Iterable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,11 +16,17 @@ from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.judging.tally import extent
 from depthwise_conformance.layers.catalogue import layer_cases
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
-from depthwise_conformance.running.drawing import BLOCK, draw_block, draw_layer_cases, draw_refusals
+from depthwise_conformance.running.drawing import (
+    BLOCK,
+    LAYERS_AT_MOST,
+    draw_block,
+    draw_layer_cases,
+    draw_refusals,
+)
 
 PLAIN = 3  # cases that come before all others: if they all raise the same, nothing else is asked
+ENDLESS = sys.maxsize  # cases drawn until a clock ends it
 CHUNK = 16  # cases that are handed to the targets together
-LAYERS_AT_MOST = 100  # drawn, and as many refusals: whole layers are slow to make, and have fewer corners
 
 C = TypeVar("C")
 
@@ -29,11 +36,12 @@ class Options:
     """What a run was asked for."""
 
     checks: tuple[str, ...] = CHECKS
-    examples: int = 250
+    examples: int = 250  # or ENDLESS
     seed: int = 0
     strength: int = 2
     first: tuple[AnyCase, ...] = ()  # asked before all others
     given: tuple[AnyCase, ...] = ()  # what somebody brought: then nothing else is asked
+    shard: tuple[int, int] = (1, 1)  # which of so many parts of all cases, by the hash in their ids
     fast: bool = False  # the catalogue alone, and nothing asked beyond it
     search_steps: int = 120  # by which one discrepancy is shrunk
     search_budget: int = 2500  # steps for all of them
@@ -47,48 +55,82 @@ class Agenda:
     """The cases of a run, for targets that make these claims.
 
     Each claim brings a catalogue of its own, and as many draws as were asked for; but a case goes to every target that
-    claims it, so draws made for one claim count for the next where they fit.
+    claims it, so draws made for one claim count for the next where they fit. What is drawn ends when it is `over`;
+    `reached` then is the number of examples that asks for the same.
     """
 
-    def __init__(self, options: Options, claims: Iterable[Claim], smallest_first: bool = False) -> None:
+    def __init__(
+        self,
+        options: Options,
+        claims: Iterable[Claim],
+        smallest_first: bool = False,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._options = options
         self._order = (lambda cases: sorted(cases, key=extent)) if smallest_first else iter
         self._claims = tuple(dict.fromkeys(claims))
-        self._asked: set[str] = set()
-        self._drawn: collections.Counter[Claim] = collections.Counter()
+        self._asked: set[int] = set()
+        self._drawn: collections.Counter[Claim] = collections.Counter()  # for this claim
+        self._brought: collections.Counter[Claim] = collections.Counter()  # for others, and fitting this one
+        self._over = over
+        self.reached = 0
 
     def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
         """The cases of operations, in blocks, each with where it was drawn; None where it was not drawn."""
+        return ((block, filter(self._is_mine, cases)) for block, cases in self._all())
+
+    def _is_mine(self, case: Case) -> bool:
+        return is_in(self._options.shard, case)
+
+    def _all(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
+        """The blocks with the cases of all shards: whose a case is decides nothing of what else is drawn."""
         if self._options.given:  # one by one, since they may be large
             yield from ((None, [case]) for case in self._options.given if isinstance(case, Case))
             return
         yield None, self._new(case for case in self._options.first if isinstance(case, Case))
         for claim in self._claims:
-            yield None, self._new(sorted(catalogue(self._options.strength, claim), key=_plainness)[:PLAIN])
+            mine = filter(self._is_mine, catalogue(self._options.strength, claim))
+            yield None, self._new(sorted(mine, key=_plainness)[:PLAIN])
         for claim in self._claims:
             yield None, self._new(self._order(catalogue(self._options.strength, claim)))
         if self._options.fast:
             return
-        for claim in self._claims:
-            yield from self._draws(claim)
+        for number in range(-(-self._options.examples // BLOCK)):
+            if self._over():
+                break
+            for claim in self._claims:
+                yield self._draws(number, claim)
         for claim in self._claims:
             yield None, self._new((*activation_cases(claim), *fixed_cases(claim)))
 
-    def _draws(self, claim: Claim) -> Iterator[tuple[Draw, Iterable[Case]]]:
-        wanted, number = self._options.examples - self._drawn[claim], 0
-        while wanted > 0:
-            block = Draw(self._options.seed * 1_000_003 + number, min(BLOCK, wanted), claim)
-            found = list(self._new(draw_block(block.seed, block.count, block.claim)))
-            self._drawn.update(one for one in self._claims for case in found if one.covers(case))
-            yield block, found
-            wanted, number = wanted - block.count, number + 1
+    def _draws(self, number: int, claim: Claim) -> tuple[Draw, Iterable[Case]]:
+        """The next block of a claim, as far as other claims have not brought so many of its cases."""
+        wanted = min(self._options.examples, (number + 1) * BLOCK) - self._drawn[claim] - self._brought[claim]
+        block = Draw(self._options.seed * 1_000_003 + number, claim)
+        return block, self._until_over(block, draw_block(block.seed, min(wanted, BLOCK), claim) if wanted > 0 else ())
+
+    def _until_over(self, block: Draw, drawn: Sequence[Case]) -> Iterator[Case]:
+        for case in drawn:
+            if self._over():
+                break
+            self._drawn[block.claim] += 1
+            for new in self._new([case]):
+                self._brought.update(one for one in self._claims if one != block.claim and one.covers(new))
+                yield new
+        self.reached = max(self.reached, self._drawn[block.claim])
 
     def _new(self, cases: Iterable[Case]) -> Iterator[Case]:
         """Those that were not asked yet."""
         for case in cases:
-            if case.id not in self._asked:
-                self._asked.add(case.id)
+            if (key := int(case.id, 16)) not in self._asked:  # a number takes half the memory of its text
+                self._asked.add(key)
                 yield case
+
+
+def is_in(shard: tuple[int, int], case: AnyCase) -> bool:
+    """Whether a case belongs to that shard, counted from 1, of so many."""
+    number, count = shard
+    return int(case.id[-8:], 16) % count == number - 1
 
 
 def _plainness(case: Case) -> tuple[object, ...]:
@@ -100,14 +142,19 @@ def _plainness(case: Case) -> tuple[object, ...]:
 
 
 def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
-    """The number of cases that a target with this claim is judged on by these checks, if it is alone."""
+    """The number of cases that a target with this claim is judged on by these checks, if it is alone; 0 if endless.
+
+    Of a shard, about as many.
+    """
+    if options.examples == ENDLESS:
+        return 0
     whole = sum(case.check in checks for case in layers(options))
     if options.given:
         return whole + sum(isinstance(case, Case) and claim.covers(case) for case in options.given)
     operation = len(catalogue(options.strength, claim))
     if not options.fast:
         operation += options.examples + len(activation_cases(claim)) + len(fixed_cases(claim))
-    return whole + (operation if set(checks) - set(LAYER_CHECKS) else 0)
+    return whole + (operation // options.shard[1] if set(checks) - set(LAYER_CHECKS) else 0)
 
 
 def layers(options: Options) -> tuple[WholeLayer, ...]:
@@ -122,7 +169,7 @@ def layers(options: Options) -> tuple[WholeLayer, ...]:
         *draw_refusals(options.seed, count),
         *sorted(drawn, key=lambda case: bool(case.home)),
     )
-    return tuple(dict.fromkeys((*first, *others)))
+    return tuple(case for case in dict.fromkeys((*first, *others)) if is_in(options.shard, case))
 
 
 def chunks(cases: Iterable[C], size: int = CHUNK) -> Iterator[list[C]]:

@@ -57,7 +57,8 @@ class RunConsole:
         judged = [one for one in run.targets if one.name in run.selected]
         totals = {one.name: planned(run.engine.options, run.selected[one.name], one.claim) for one in judged}
         checks, given = len(set().union(*run.selected.values())), len(run.given.cases)
-        asked = f"{given} given case{'s' * (given > 1)} each" if given else f"{run.options.examples} drawn cases each"
+        drawn = run.options.examples if run.options.minutes is None else f"{run.options.minutes:g} minutes of"
+        asked = f"{given} given case{'s' * (given > 1)} each" if given else f"{drawn} drawn cases each"
         self._console.print(
             f"Judging {len(totals)} target{'s' * (len(totals) > 1)} by {checks} check{'s' * (checks > 1)}, "
             f"{asked}, seed {run.options.seed}.",

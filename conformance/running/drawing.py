@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import heapq
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -29,10 +30,12 @@ PLAIN: dict[str, tuple[Fact, ...]] = {
     **{"activation": ("linear",), "use_bias": (False,), "padding": ("valid",), "data_format": ("channels_last",)},
     **{"dtype": ("float32",), "recipe": ("integers", "uniform")},
 }
-BLOCK = 500  # cases drawn from one seed: a longer run takes further seeds, so that memory stays flat
+BLOCK = 500  # cases drawn from one seed, and no more: a longer run takes further seeds, so that memory stays flat
 POOL = 300  # further cases for a diagnosis
 ATTEMPTS, FURTHER_SEEDS = 4, 700_000_001  # draws of a narrow claim, each from a seed of its own
-SPARE = 3  # draws for each case wanted, since Hypothesis likes to vary what it drew before
+SPARE = 3  # draws for each case chosen, since Hypothesis likes to vary what it drew before
+PORTION = 16  # cases that are chosen at a time
+LAYERS_AT_MOST = 100  # drawn, and as many refusals: whole layers are slow to make, and have fewer corners
 
 T = TypeVar("T")
 
@@ -41,30 +44,59 @@ class _FoundError(Exception):
     """Tells Hypothesis that a case fails."""
 
 
+class _EnoughError(BaseException):
+    """Ends Hypothesis's draws, which takes an Exception for a case that fails."""
+
+
 @functools.lru_cache(maxsize=8)  # several targets, or runs of one process, ask for the same
 def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
-    """`count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
+    """The first `count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
 
-    Of cases that share what most implementations branch on, the first goes before all that resemble another.
+    Of cases that share what most implementations branch on, the first goes before all that resemble another, as far as
+    they were drawn by then: the first cases are the same, however many there are to be.
     """
-    block = Draw(seed, count, claim)
-    drawn: dict[str, Case] = {}
-    for attempt in range(ATTEMPTS if block.claim.text else 1):  # a narrow claim has few cases, and rejects many
-        if len(drawn) < block.count:
-            _draw(block, attempt, lambda case: drawn.setdefault(case.id, case))
-    seen: collections.Counter[object] = collections.Counter()
-    ranked = []
-    for case in drawn.values():
-        ranked.append((seen[_family(case)], case))
-        seen[_family(case)] += 1
-    ranked.sort(key=lambda pair: pair[0])  # stable: otherwise as drawn
-    return tuple(case for _, case in ranked[: block.count])
+    block = Draw(seed, claim)
+    choice = _Choice(count)
+    with suppress(_EnoughError):
+        for attempt in range(ATTEMPTS if claim.text else 1):  # a narrow claim has few cases, and rejects many
+            _draw(block, attempt, choice.take)
+        choice.choose(count)
+    return tuple(choice.chosen)
+
+
+class _Choice:
+    """Chooses `count` of the cases drawn, so many of each portion, the least familiar first."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._drawn = 0
+        self._known: set[str] = set()
+        self._seen: collections.Counter[object] = collections.Counter()
+        self._left: list[tuple[int, int, Case]] = []
+        self.chosen: list[Case] = []
+
+    def take(self, case: Case) -> None:
+        """Takes in a case. Raises _EnoughError when no more are needed."""
+        self._drawn += 1
+        if case.id not in self._known:
+            self._known.add(case.id)
+            heapq.heappush(self._left, (self._seen[_family(case)], self._drawn, case))
+            self._seen[_family(case)] += 1
+        if self._drawn % (SPARE * PORTION) == 0:
+            self.choose(PORTION)
+
+    def choose(self, count: int) -> None:
+        """Chooses so many of those left. Raises _EnoughError when no more are needed."""
+        for _ in range(min(count, len(self._left), self._count - len(self.chosen))):
+            self.chosen.append(heapq.heappop(self._left)[-1])
+        if len(self.chosen) == self._count:
+            raise _EnoughError
 
 
 def _draw(block: Draw, attempt: int, examine: Callable[[Case], object], shrinking: tuple[Phase, ...] = ()) -> None:
     """Has Hypothesis draw from the block's seed, or another for each further attempt."""
     seed = block.seed + attempt * FURTHER_SEEDS
-    _hypothesis(cases(block.claim), seed, SPARE * block.count + 16, (Phase.generate, *shrinking), examine)
+    _hypothesis(cases(block.claim), seed, SPARE * BLOCK + 16, (Phase.generate, *shrinking), examine)
 
 
 def _family(case: Case) -> object:
@@ -79,16 +111,26 @@ def draw_pool(seed: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
 
 def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
     """Everything outside what the documentation accepts, and `count` draws of what it refuses by name."""
-    drawn: dict[str, Refusal] = {case.id: case for case in OUTSIDE}
-    _hypothesis(refusals(), seed, count, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
-    return tuple(drawn.values())
+    return tuple(dict.fromkeys((*OUTSIDE, *_first(refusals(), seed, count))))
 
 
 def draw_layer_cases(seed: int, count: int) -> tuple[LayerCase, ...]:
     """`count` distinct layers whose arguments are all drawn."""
-    drawn: dict[str, LayerCase] = {}
-    _hypothesis(drawn_layer_cases(), seed, count, (Phase.generate,), lambda case: drawn.setdefault(case.id, case))
-    return tuple(drawn.values())
+    return tuple(dict.fromkeys(_first(drawn_layer_cases(), seed, count)))
+
+
+def _first(strategy: SearchStrategy[T], seed: int, count: int) -> list[T]:
+    """The first draws of a seed, the same however many there are to be, up to LAYERS_AT_MOST."""
+    drawn: list[T] = []
+
+    def take(case: T) -> None:
+        drawn.append(case)
+        if len(drawn) == count:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        _hypothesis(strategy, seed, LAYERS_AT_MOST, (Phase.generate,), take)
+    return drawn
 
 
 def search(block: Draw, first: Case, fails: Callable[[Case], bool]) -> None:

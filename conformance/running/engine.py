@@ -75,6 +75,8 @@ class Engine:
         self.is_known: Callable[[Target, str, Failure], bool] = lambda *_: False
         self._told: set[str] = set()
         self.lanes: Lanes | None = None
+        self.over: Callable[[], bool] = lambda: False  # whether enough was drawn
+        self.reached = 0  # examples, when it was over
         self._jobs = jobs
         self._active = threading.Semaphore(jobs)
 
@@ -165,10 +167,11 @@ class Engine:
             yield partial(self._begin_layers, some, selected)
 
     def _operation_work(self, live: Sequence[Target], selected: Mapping[str, Collection[str]]) -> Iterator[Work]:
-        agenda = Agenda(self.options, (target.claim for target in live), smallest_first=self.stop_early)
+        agenda = Agenda(self.options, (target.claim for target in live), self.stop_early, lambda: self.over())
         for block, cases in agenda.blocks():
             for chunk in chunks(cases, self._portion):
                 yield partial(self._begin, [expect(case) for case in chunk], selected, block)
+        self.reached = agenda.reached
         related = any(judge.METAMORPHIC_CHECK in checks for checks in selected.values())
         if related and (os.cpu_count() or 1) > 1 and not (self.options.fast or self.options.given):
             yield lambda target: partial(self._compare_cores, selected, target)

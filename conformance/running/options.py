@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthwise_conformance.reports.record import CHECKS
+from depthwise_conformance.running.usage import UsageError
 
 if TYPE_CHECKING:
     from depthwise_conformance.running.runoptions import RunOptions
@@ -69,6 +71,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--check": {"action": "append", "default": [], "help": "only this check (repeatable; default: all)"},
     "--device": {"default": "", "help": "only devices whose name begins so: cpu, cuda, cuda:1"},
     "--examples": {"type": int, "help": f"cases drawn (default: {TOGETHER}; {ALONE} for --adapter or --worker alone)"},
+    "--minutes": {
+        "type": float,
+        "help": "draw cases for so long, however many these are; what was found is then looked into",
+    },
+    "--shard": {
+        "metavar": "I/N",
+        "help": "judge the I-th of N parts of all cases, by the hash in their ids; `report` merges the folders",
+    },
     "--seed": {"type": int, "default": 0, "help": "the same seed draws the same cases (default: %(default)s)"},
     "--strength": {
         "type": int,
@@ -156,15 +166,30 @@ def given_by(options: RunOptions) -> dict[str, Any]:
     several = {"--target": "targets", "--adapter": "adapters", "--worker": "workers"}
     several |= {"--case": "cases", "--model": "models", "--check": "checks", "--known": "known"}
     given = {name: getattr(options, attribute(name)) for name in OPTIONS if name not in several}
+    given["--shard"] = "{}/{}".format(*options.shard)
+    if options.minutes is not None:
+        given["--examples"] = None
     return given | {name: list(getattr(options, plural)) for name, plural in several.items()}
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """The part of the cases that `I/N` asks for. Raises UsageError."""
+    if (match := re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)) is None:
+        raise UsageError(f"shard {text!r}: accepted are I/N, with I from 1 to N, as in 3/8")
+    return int(match[1]), int(match[2])
 
 
 def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None) -> RunOptions:
     """The options of a run, each by its name. Raises UsageError."""
+    from depthwise_conformance.running.agenda import ENDLESS
     from depthwise_conformance.running.runoptions import RunOptions
 
     alone = (given["--adapter"] or given["--worker"]) and not given["--target"]
     examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
+    if given["--minutes"] is not None:
+        if given["--examples"] is not None:
+            raise UsageError("--examples and --minutes: accepted is one of them")
+        examples = ENDLESS
     return RunOptions(
         targets=tuple(given["--target"]),
         adapters=tuple(given["--adapter"]),
@@ -185,6 +210,8 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         out=out.absolute(),
         merged=merged,
         timeout=given["--timeout"],
+        shard=read_shard(given["--shard"] or "1/1"),
+        minutes=given["--minutes"],
         jobs=given["--jobs"],
         threads=given["--threads"] or 0,
         known=tuple(given["--known"] or ()),

@@ -41,7 +41,7 @@ class Bars:
 
     def expect(self, totals: Mapping[str, int]) -> None:
         """Shows the bars."""
-        self._tasks |= {name: self._bars.add_task(name, total=total) for name, total in totals.items()}
+        self._tasks |= {name: self._bars.add_task(name, total=total or None) for name, total in totals.items()}
         self._bars.start()
 
     def advance(self, name: str, done: int) -> None:
@@ -81,7 +81,7 @@ class Lines:
             begun = name in self._done
             self._done[name] = self._done.get(name, 0) + done
         if not begun:
-            self._tell(f"{name}: begun, {self._totals.get(name, 0)} to do")
+            self._tell(f"{name}: begun, {self._totals.get(name) or 'nobody knows how many'} to do")
 
     def end(self, name: str, told: str) -> None:
         """Tells of a target that has come to its end."""
@@ -101,5 +101,6 @@ class Lines:
         while not self._over.wait(self._every):
             with self._lock:
                 under_way = {name: done for name, done in self._done.items() if name not in self._ended}
-            told = (f"{name} {done} of {self._totals.get(name, 0)}" for name, done in under_way.items())
+            of = {name: f" of {total}" for name, total in self._totals.items() if total}
+            told = (f"{name} {done}{of.get(name, '')}" for name, done in under_way.items())
             self._tell(f"after {self._elapsed}: {', '.join(told) or 'all asked, what was found is looked into'}")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from depthwise_conformance.running.runoptions import RunOptions
 
 PATHS = ("--input", "--update-known")
-FREE = ("--out", "--jobs")  # options on which no result depends
+JOBS, MORE = "--jobs", "--examples"  # what a run that is resumed may have otherwise
+FREE = ("--out", JOBS)  # options on which no result depends
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,13 @@ class Resumed:
                 raise UsageError(f"resume {self.out}: its {name} is {value!r}: accepted is {kind.told}")
         given |= {name: Path(given[name]) for name in PATHS if given[name] is not None}
         for name, value in typed.items():
-            if name in FREE and value is not None and name != "--out":
-                given[name] = value
-            elif value is not None and value != given[name]:
-                raise UsageError(f"resume {self.out}: {name} {value}: accepted is {given[name]}, which the run has")
+            more = name == MORE and given[name] is not None
+            if value is None:
+                continue
+            if name != JOBS and value != given[name] and not (more and value > given[name]):
+                accepted = f"{given[name]}{' or more' if more else ''}"
+                raise UsageError(f"resume {self.out}: {name} {value}: accepted is {accepted}, which the run has")
+            given[name] = value  # of more examples, those of then are the first
         return given
 
     def options(self, given: Mapping[str, Any]) -> RunOptions:
@@ -108,7 +112,8 @@ def identity(options: RunOptions, given: Mapping[str, Any], targets: Iterable[Ta
 
 def check_same(out: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises UsageError that says what has changed since a run was interrupted."""
-    changed = list(_differences("", then, now))
+    options = {**then["options"], MORE: now["options"][MORE]}  # there may be more than then
+    changed = list(_differences("", {**then, "options": options}, now))
     if changed:
         told = "\n".join(f"  {line}" for line in changed)
         raise UsageError(f"resume {out}: another run than was interrupted, which only the same can complete:\n{told}")

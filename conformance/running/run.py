@@ -103,9 +103,11 @@ class ConformanceRun:
 
     def _make_engine(self) -> None:
         o = self.options
-        asked = Options(o.checks, o.examples, o.seed, o.strength, self._first(), self.given.cases, o.fast)
+        kept = (o.checks, o.examples, o.seed, o.strength)
+        asked = Options(*kept, self._first(), self.given.cases, o.shard, o.fast)
         self._jobs = o.jobs or (1 if o.merged else cores())
         self.engine = Engine(asked, lambda records: None, lambda *done: self.progress(*done), self._journal, self._jobs)
+        self.engine.over = self._is_over
         self._shrinker = Shrinker(asked, self.engine.examiner)
         self.engine.announce_first = self._announce_first
         self.engine.is_known = self.known.may_cover
@@ -122,6 +124,15 @@ class ConformanceRun:
         self._started = datetime.datetime.fromisoformat(resumed.about["told"]["started"]).timestamp()
         self._before = resumed.seconds
         self._sessions = [*resumed.about["sessions"], *self._sessions]
+
+    def _is_over(self) -> bool:
+        """Whether no more is to be drawn, by the clock that was asked for."""
+        minutes = self.options.minutes
+        return minutes is not None and self._seconds > 60.0 * minutes
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + time.time() - self._began
 
     def _first(self) -> tuple[AnyCase, ...]:
         """The cases that are asked before all others."""
@@ -347,8 +358,9 @@ class ConformanceRun:
             "schema": 1,
             "tool": version("depthwise-conformance"),
             "started": moment(self._started),
-            "seconds": round(self._before + time.time() - self._began, 3),
+            "seconds": round(self._seconds, 3),
             **describe_options(o),
+            **({} if o.minutes is None else {"examples": self.engine.reached}),
             "models": self.given.models,
             "known": self.known.describe(),
             "jobs": self._jobs,

@@ -22,9 +22,10 @@ class RunOptions:
 
     `known` names files of known discrepancies, which may have expired by `today`; entries for what is new are added to
     `update_known`. `merged` is where the folders of several processes are going to be one, each judging whole targets
-    of its own. `resumed` is the interrupted run that this one completes. `jobs` workers are busy at a time, by default
-    one a core (one in all, where several processes judge); each may use `threads` cores, 0 for as many as the target
-    takes.
+    of its own. `resumed` is the interrupted run that this one completes. `shard` is which of so many parts of the
+    cases is judged. Cases are drawn for so many `minutes`, where they are given. `jobs` workers are busy at a time, by
+    default one a core (one in all, where several processes judge); each may use `threads` cores, 0 for as many as the
+    target takes.
     """
 
     targets: tuple[str, ...] = ()
@@ -49,6 +50,8 @@ class RunOptions:
     update_known: Path | None = None
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
     merged: Path | None = None
+    shard: tuple[int, int] = (1, 1)
+    minutes: float | None = None
     jobs: int | None = None
     threads: int = 0
     resumed: Resumed | None = None
@@ -63,6 +66,8 @@ class RunOptions:
             ("timeout", self.timeout > 0, "seconds above 0"),
             ("jobs", self.jobs is None or self.jobs > 0, "1 or more"),
             ("threads", self.threads >= 0, "0, for as many as the target takes, and more"),
+            ("minutes", self.minutes is None or self.minutes > 0, "more than 0"),
+            ("shard", 1 <= self.shard[0] <= self.shard[1], "I/N, with I from 1 to N"),
             ("least", self.least is None or self.least >= 0, "0 or more"),
         ):
             if not value:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.judging.tally import extent
-from depthwise_conformance.running.drawing import draw_block, search
+from depthwise_conformance.running.drawing import draw_block, draw_layer_cases, draw_refusals, search
 
 
 def test_drawing_depends_on_seed_and_count_alone():
@@ -36,11 +37,18 @@ def test_drawing_does_not_depend_on_what_else_is_imported(tmp_path):
     assert drawn[0] == drawn[1]
 
 
-def test_the_first_case_is_the_plainest_whatever_their_number():
-    """Beyond that, fewer examples need not be a prefix of more: Hypothesis plans its draws by their number."""
-    first = [draw_block(seed, count)[0] for seed in (0, 1) for count in (1, 5, 50)]
-    assert len(set(first)) == 1
-    assert extent(first[0])[0] == 2
+@pytest.mark.parametrize("claim", ["", "kernel_size == 3 and dtype == 'float32' and channels == 8"])
+def test_fewer_cases_are_the_first_of_more(claim):
+    most = draw_block(0, 90, Claim(claim))
+    assert len({case.id for case in most}) == 90
+    assert [draw_block(0, count, Claim(claim)) for count in (1, 17, 48)] == [most[:1], most[:17], most[:48]]
+    for draw in (draw_layer_cases, draw_refusals):
+        assert set(draw(0, 10)) <= set(draw(0, 25))
+
+
+def test_the_first_case_is_the_plainest_whatever_the_seed():
+    first = {draw_block(seed, 1)[0] for seed in (0, 1)}
+    assert [extent(case)[0] for case in first] == [2]
 
 
 @pytest.mark.parametrize("place", [0, 3, 59])
@@ -52,7 +60,7 @@ def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
         asked.append(case)
         return case.dtype == first.dtype
 
-    search(Draw(0, 60), first, fails)
+    search(Draw(0), first, fails)
     assert first not in asked, "it is known to fail"
     smallest = min((case for case in asked if case.dtype == first.dtype), key=extent, default=first)
     assert extent(smallest) <= extent(first)

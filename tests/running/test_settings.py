@@ -18,6 +18,34 @@ from depthwise_conformance.running.usage import UsageError
 TABLE = "[tool.depthwise_conformance]\n"
 
 
+EVERY = """
+target = ["torch"]
+adapter = ["kernels/mine.py:Mine", "/elsewhere/yours.py:Yours"]
+worker = ["node worker.mjs 'a b'", "./serve --port 80", "node 'unclosed"]
+only = "kernel_size == 3"
+least = 10
+case = ["mine"]
+model = ["net.onnx"]
+input = "image.npy"
+in-process = false
+failed-first = true
+fast = true
+check = ["output"]
+device = "cpu"
+examples = 7
+seed = 3
+strength = 1
+out = "results"
+minutes = 0.5
+shard = "1/2"
+jobs = 4
+threads = 1
+timeout = 60
+known = ["known.toml"]
+update-known = "new.toml"
+"""
+
+
 def written(folder: Path, text: str) -> Path:
     file = folder / "pyproject.toml"
     file.write_text(text)
@@ -25,33 +53,9 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_every_option_may_stand_in_the_file(tmp_path):
-    text = """
-    target = ["torch"]
-    adapter = ["kernels/mine.py:Mine", "/elsewhere/yours.py:Yours"]
-    worker = ["node worker.mjs 'a b'", "./serve --port 80", "node 'unclosed"]
-    only = "kernel_size == 3"
-    least = 10
-    case = ["mine"]
-    model = ["net.onnx"]
-    input = "image.npy"
-    in-process = false
-    failed-first = true
-    fast = true
-    check = ["output"]
-    device = "cpu"
-    examples = 7
-    seed = 3
-    strength = 1
-    out = "results"
-    jobs = 4
-    threads = 1
-    timeout = 60
-    known = ["known.toml"]
-    update-known = "new.toml"
-    """
     for name in ("worker.mjs", "serve", "node", "80"):
         (tmp_path / name).touch()
-    found = read_settings(written(tmp_path, TABLE + text))
+    found = read_settings(written(tmp_path, TABLE + EVERY))
     assert found.keys() == OPTIONS.keys()
     assert found["--adapter"] == [f"{tmp_path}/kernels/mine.py:Mine", "/elsewhere/yours.py:Yours"]
     assert found["--worker"] == [
