@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from depthwise_conformance.workers.process import WorkerLostError
-from depthwise_conformance.workers.protocol import VERSION, AnyArray, Message
+from depthwise_conformance.workers.protocol import MAX_PAYLOAD, VERSION, AnyArray, Message
 
+FREE = 1 << 26  # bytes that any answer may have
+WIDEST = 16  # bytes of a number
+LENIENT = 4  # times as large as asked for: a wrong shape is to be seen
 ANSWERS = ("value", "error", "unsupported", "bad_return")
 LOST = ("crashed", "timed_out")
 
@@ -77,6 +81,17 @@ def read_outcome(request: Message, answer: Message) -> Outcome:
         )
     except (TypeError, ValueError) as error:
         raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
+
+
+def room_for(request: Message) -> int:
+    """The bytes that an answer's arrays may have: some times what the request can come to."""
+    header = request.header
+    shapes = [list(array.shape) for array in request.arrays.values()] or [header.get("input_shape") or []]
+    numbers: int = sum(math.prod(size for size in shape if size) for shape in shapes)
+    arguments = header.get("arguments")
+    multiplier = arguments.get("depth_multiplier", 1) if isinstance(arguments, dict) else 1
+    times = (multiplier if type(multiplier) is int and multiplier > 0 else 1) * len(header.get("steps", [""]))
+    return min(FREE + LENIENT * WIDEST * numbers * times, MAX_PAYLOAD)
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -17,7 +18,16 @@ from pathlib import Path
 import psutil
 
 from depthwise_conformance.workers import compiled, warden
-from depthwise_conformance.workers.protocol import JOINED, PREFIX, Message, ProtocolError, decode, encode, frame_sizes
+from depthwise_conformance.workers.protocol import (
+    JOINED,
+    MAX_PAYLOAD,
+    PREFIX,
+    Message,
+    ProtocolError,
+    decode,
+    encode,
+    frame_sizes,
+)
 
 START_SECONDS = 300.0  # importing a framework on a cold disk
 MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
@@ -88,6 +98,8 @@ class Process:
         self._selector.register(self._stderr, selectors.EVENT_READ)
         self._outgoing: collections.deque[memoryview] = collections.deque()
         self._incoming = bytearray()
+        self._refused: Message | None = None  # what is said of an answer whose payload is too large
+        self._unwanted = 0  # bytes of that which are still to come
         self._last_words = b""
         self._next_check = 0.0
 
@@ -103,11 +115,14 @@ class Process:
         self._outgoing.extend(memoryview(piece) for piece in pieces)
         self._write()
 
-    def receive(self, seconds: float) -> Message:
-        """The next frame. Raises WorkerLostError when there is none within the time limit."""
+    def receive(self, seconds: float, room: int = MAX_PAYLOAD) -> Message:
+        """The next frame. Raises WorkerLostError when there is none within the time limit.
+
+        A payload of more than `room` bytes is not kept: the frame becomes a result that says so.
+        """
         deadline = time.monotonic() + seconds
         late = False
-        while (message := self._parse()) is None:
+        while (message := self._parse(room)) is None:
             if late:
                 raise WorkerLostError(f"no answer within {seconds:g} s", timed_out=True)
             late = time.monotonic() > deadline  # what is in the pipe by then has come in time
@@ -195,21 +210,44 @@ class Process:
             raise WorkerLostError(self._obituary())
         self._incoming += data
 
-    def _parse(self) -> Message | None:
+    def _parse(self, room: int) -> Message | None:
+        if self._refused is not None:
+            return self._discard()
         if len(self._incoming) < PREFIX.size:
             return None
         try:
             header, payload = frame_sizes(self._incoming)
             end = PREFIX.size + header + payload
-            if len(self._incoming) < end:
+            if payload > room and len(self._incoming) >= end - payload:
+                self._refuse(end - payload, payload, room)
+                return self._discard()
+            if len(self._incoming) < end or payload > room:
                 return None
             view = memoryview(self._incoming)
             message = decode(view[PREFIX.size : PREFIX.size + header], view[PREFIX.size + header : end])
             view.release()
-        except ProtocolError as error:
+        except (ProtocolError, ValueError, RecursionError) as error:
             raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
         del self._incoming[:end]
         return message
+
+    def _refuse(self, start: int, payload: int, room: int) -> None:
+        told = f"an answer of {payload:,} bytes; this call may have {room:,}"
+        header = json.loads(self._incoming[PREFIX.size : start])
+        known = header.get("id") if isinstance(header, dict) else None
+        self._refused = Message({"type": "result", "id": known, "outcome": "bad_return", "message": told})
+        self._unwanted = payload
+        del self._incoming[:start]
+
+    def _discard(self) -> Message | None:
+        """What is said in place of an answer, when all of that has come and gone."""
+        gone = min(self._unwanted, len(self._incoming))
+        del self._incoming[:gone]
+        self._unwanted -= gone
+        if self._unwanted:
+            return None
+        said, self._refused = self._refused, None
+        return said
 
     def _listen(self) -> bool:
         """Reads from its standard error and keeps the end; whether there was something."""

@@ -75,7 +75,10 @@ def decode(header: bytes | bytearray | memoryview, payload: bytes | bytearray | 
     """The message of a frame; its arrays are fresh, writable and aligned. Raises ProtocolError."""
     try:
         values = json.loads(bytes(header))
-        arrays = {entry["name"]: _read(entry, payload) for entry in values.pop("arrays")}
+        arrays, left = {}, len(payload)
+        for entry in values.pop("arrays"):
+            arrays[entry["name"]] = array = _read(entry, payload, left)
+            left -= array.nbytes
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ProtocolError(f"malformed frame: {error}") from error
     if not isinstance(values.get("type"), str):
@@ -89,7 +92,8 @@ def _plain(array: AnyArray) -> AnyArray:
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 
 
-def _read(entry: Mapping[str, Any], payload: bytes | bytearray | memoryview) -> AnyArray:
+def _read(entry: Mapping[str, Any], payload: bytes | bytearray | memoryview, left: int) -> AnyArray:
+    """An array of the payload, of which so many bytes belong to no other."""
     name, shape, offset = entry["dtype"], tuple(entry["shape"]), entry["offset"]
     sizes_are_sound = all(type(size) is int and size >= 0 for size in (*shape, offset))
     if type(entry["name"]) is not str or name not in DTYPES or not sizes_are_sound:
@@ -97,6 +101,8 @@ def _read(entry: Mapping[str, Any], payload: bytes | bytearray | memoryview) -> 
     dtype = numpy_dtype(name)
     if offset + math.prod(shape) * dtype.itemsize > len(payload):  # before memory is taken for it
         raise ValueError(f"array entry {entry!r} goes beyond the payload of {len(payload)} bytes")
+    if math.prod(shape) * dtype.itemsize > left:
+        raise ValueError(f"array entry {entry!r} shares its bytes with others")
     array: AnyArray = np.empty(shape, dtype)
     array.reshape(-1).view(np.uint8)[:] = np.frombuffer(payload, np.uint8, array.nbytes, offset)
     return array

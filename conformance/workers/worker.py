@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import collections
 import itertools
+import reprlib
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from depthwise_conformance.workers.outcomes import LOST, Outcome, is_hello, read_outcome
+from depthwise_conformance.workers.outcomes import LOST, Outcome, is_hello, read_outcome, room_for
 from depthwise_conformance.workers.process import START_SECONDS, Launch, Process, WorkerLostError
 from depthwise_conformance.workers.protocol import VERSION, Message
 
@@ -45,6 +46,8 @@ class Worker:
         self.timeout = timeout
         self._limit = timeout
         self._process: Process | None = None
+        self._ids = itertools.count(1)
+        self._echoes = False
         self.losses = 0
         self.lost_seconds = 0.0
         self.aborted = False
@@ -58,6 +61,7 @@ class Worker:
             self._check_aborted()  # it may have been, before there was a process to kill
             hello = {"type": "start", "protocol": VERSION, "adapter": self.launch.adapter}
             hello |= {"device": self.launch.device, "mode": self.launch.mode, "cores": self.launch.cores}
+            hello |= {"id": next(self._ids)}
             self._process.send(Message(hello))
             reply = self._process.receive(START_SECONDS).header
         except (OSError, WorkerLostError) as error:
@@ -71,6 +75,7 @@ class Worker:
             self.close()
             raise WorkerBrokenError(f"the worker's description of itself is malformed: {dict(reply)}")
         self._limit = FIRST_CALL * self.timeout
+        self._echoes = reply.get("id") == hello["id"]
         return reply
 
     def run(self, programs: Iterable[Program]) -> Iterator[tuple[Outcome, ...]]:
@@ -95,6 +100,7 @@ class Worker:
     def _fill(self, waiting: Iterator[Program], sent: collections.deque[Program]) -> bool:
         """Keeps a window of requests in the pipe; whether there is an answer to wait for."""
         while sum(map(len, sent)) < WINDOW and (program := next(waiting, None)) is not None:
+            program = tuple(self._numbered(request) for request in program)
             sent.append(program)
             self._live().send(*program)
         return bool(sent)
@@ -104,13 +110,25 @@ class Worker:
         try:
             for request in program:
                 start = time.monotonic()
-                outcomes.append(read_outcome(request, self._live().receive(self._limit)))
+                answer = self._live().receive(self._limit, room_for(request))
+                self._check_id(request, answer)
+                outcomes.append(read_outcome(request, answer))
                 self._limit = self.timeout
         except WorkerLostError as loss:
             self._check_aborted()
             kind, waited = "timed_out" if loss.timed_out else "crashed", time.monotonic() - start
             outcomes.append(Outcome(kind, str(loss), seconds=waited))
         return tuple(outcomes)
+
+    def _numbered(self, request: Message) -> Message:
+        return Message({**request.header, "id": next(self._ids)}, request.arrays)
+
+    def _check_id(self, request: Message, answer: Message) -> None:
+        """Raises WorkerLostError where a worker that repeats ids answers another request than this."""
+        wanted, got = request.header["id"], answer.header.get("id")
+        if self._echoes and got != wanted:
+            told = f"it is of request {reprlib.repr(got)}, and this one is {wanted}: did two processes answer?"
+            raise WorkerLostError(f"the worker's answer could not be taken: {told}")
 
     def _live(self) -> Process:
         self._check_aborted()

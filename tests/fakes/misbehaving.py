@@ -124,6 +124,21 @@ class LeavesAChild(Quiet):
         os._exit(3)
 
 
+class AnswersTwice(Quiet):
+    """Goes on as two processes, each of which answers."""
+
+    def act(self, x):
+        os.fork()
+        return Quiet
+
+
+class ReturnsFarTooMuch(Quiet):
+    """More than any call of a small case may come to."""
+
+    def act(self, x):
+        return np.broadcast_to(np.float32(1), (1, 1, 1 << 25, 1))
+
+
 class Exits(Quiet):
     def act(self, x):
         raise SystemExit(0)

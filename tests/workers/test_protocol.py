@@ -141,6 +141,7 @@ ENTRY = {"name": "x", "dtype": "float32", "shape": [2], "offset": 0}
         *(json.dumps(value).encode() for value in (None, 1, "text", [], ["arrays"], {}, {"type": "run"})),
         *(json.dumps({"type": kind, "arrays": []}).encode() for kind in (None, 1, ["run"])),
         *(json.dumps({"type": "run", "arrays": entries}).encode() for entries in (None, 1, {"x": ENTRY}, ["x"], [[]])),
+        json.dumps({"type": "run", "arrays": [ENTRY, {**ENTRY, "name": "the same bytes"}]}).encode(),
     ],
 )
 def test_malformed_headers_are_refused(header):

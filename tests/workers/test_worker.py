@@ -39,6 +39,26 @@ def test_a_worker_that_dies_costs_one_call(start, adapter, told):
     assert (worker.losses, worker.lost_seconds) == (1, CRASH_SECONDS)
 
 
+def test_an_answer_that_is_another_requests_is_taken_for_none(start):
+    """Two processes answer: whichever is first, the other's answer would be the next request's."""
+    worker = start("AnswersTwice")
+    found = list(worker.run([(forward(13),), *[(forward(0, (1, size, 1, 1)),) for size in (2, 3, 4, 5)]]))
+    shapes = [[one.arrays["output"].shape[1] if one.kind == "value" else one.kind for one in some] for some in found]
+    assert shapes[0] == [2]
+    assert all(told in ([size], ["crashed"]) for told, size in zip(shapes[1:], (2, 3, 4, 5), strict=True))
+    assert worker.losses >= 1
+    lost = next(one for (one,) in found if one.kind == "crashed")
+    assert "could not be taken: it is of request" in lost.message
+
+
+def test_an_answer_that_is_far_too_large_is_told_and_not_kept(start):
+    worker = start("ReturnsFarTooMuch")
+    outcome = unlucky(worker)
+    assert (outcome.kind, outcome.arrays) == ("bad_return", {})
+    assert outcome.message == "an answer of 134,217,728 bytes; this call may have 67,109,248"
+    assert worker.losses == 0
+
+
 @pytest.mark.parametrize("adapter", ["Hangs", "Stops", "FloodsForEver"])
 def test_a_worker_that_hangs_costs_one_call_and_its_time_limit(start, adapter):
     worker = start(adapter, timeout=1.5)
