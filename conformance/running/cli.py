@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.status import UNDONE
+from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.running.usage import UsageError
 
 COMMANDS = {  # each a module of `commands`, imported when it is asked for
@@ -66,7 +66,7 @@ def _run(given: list[str]) -> int:
 
 def _complain(text: str) -> None:
     with suppress(OSError):
-        print(visible(f"depthwise-conformance: {text}"), file=sys.stderr, flush=True)
+        print(shown(f"depthwise-conformance: {text}"), file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:

@@ -186,11 +186,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table of targets by checks, and where the report is."""
-    from depthwise_conformance.reports.words import visible
+    from depthwise_conformance.running.terminal import shown
 
     if trouble := config.stash.get(TROUBLE, ""):
         terminalreporter.section("conformance")
-        terminalreporter.write_line(visible(trouble))
+        terminalreporter.write_line(shown(trouble))
     if REPORT in config.stash:
         from depthwise_conformance.running.actions import tell_actions
         from depthwise_conformance.running.summary import print_summary
@@ -200,7 +200,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         print_summary(config.stash[REPORT].parent, Terminal(markup=False, highlight=False))
         tell_actions(config.stash[REPORT].parent, terminalreporter.write_line)
     if added := config.stash.get(ADDED, ""):
-        terminalreporter.write_line(visible(added))
+        terminalreporter.write_line(shown(added))
 
 
 def _update_known(config: pytest.Config) -> str:

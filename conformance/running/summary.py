@@ -16,7 +16,8 @@ from depthwise_conformance.reports.families import Family, gather
 from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle
 from depthwise_conformance.reports.layers import LAYERS, read_layers
 from depthwise_conformance.reports.record import REFERENCE, Comparison, Verdict
-from depthwise_conformance.reports.words import counted, duration, visible
+from depthwise_conformance.reports.words import counted, duration
+from depthwise_conformance.running.terminal import shown
 
 LAYERS_SHOWN, PAIRS_SHOWN = 40, 3
 WORST, LONGEST = 10, 400  # faults, and characters of what is said of one
@@ -108,10 +109,10 @@ def _print_worst(families: Sequence[Family], console: Console) -> None:
     table.add_column(overflow="fold")
     for family in families[:WORST]:
         one, known = family.first.discrepancy, "" if family.new else "known: "
-        told = visible(f"{known}{family.title}")[:LONGEST]
-        where = visible(f"{one.check} in {counted(family.failing, 'case')} of {', '.join(family.targets)}")[:LONGEST]
-        table.add_row(one.id, Text(visible(told), style="dim" if known else "red"))
-        table.add_row("", Text(visible(where), style="dim"))
+        told = shown(f"{known}{family.title}")[:LONGEST]
+        where = shown(f"{one.check} in {counted(family.failing, 'case')} of {', '.join(family.targets)}")[:LONGEST]
+        table.add_row(one.id, Text(shown(told), style="dim" if known else "red"))
+        table.add_row("", Text(shown(where), style="dim"))
     console.print(table)
 
 

@@ -14,8 +14,8 @@ from depthwise_conformance.judging.tally import Failure
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.layers.telling import KEPT, given, written
 from depthwise_conformance.reports.record import Discrepancy, Verdict
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.targets import Target
+from depthwise_conformance.running.terminal import shown
 
 NAMES_SHOWN = 30
 PLAIN_CHOICES = {
@@ -31,7 +31,7 @@ def tell(found: Discrepancy, check: str) -> str:
     In short for a check that is not the discrepancy's own, but shows it too.
     """
     if check != found.check:
-        return visible(f"{found.target}: {check} fails with {found.check}, discrepancy {found.id}, which see")
+        return shown(f"{found.target}: {check} fails with {found.check}, discrepancy {found.id}, which see")
     software = f" ({found.versions})" if found.versions else ""
     cases = f"{found.failing} of {found.failing + found.passing} judged cases"
     worst = "" if math.isnan(found.worst_error) else f", worst error {found.worst_error:.3g} times its bound"
@@ -42,7 +42,7 @@ def tell(found: Discrepancy, check: str) -> str:
     lines.append(f"  smallest case {found.smallest_case}")
     lines += [f"    {line}" for line in found.detail.splitlines()]
     lines += [f"  replay: {found.replay}"] if found.replay else []
-    return visible("\n".join(lines))
+    return shown("\n".join(lines))
 
 
 def tell_thin(target: Target, least: int | None) -> str:
@@ -52,15 +52,17 @@ def tell_thin(target: Target, least: int | None) -> str:
         return ""
     told = f"{target.name} was judged on {target.judged or 'none'} of {target.cases} cases, and declined the others"
     reasons = "; ".join(f"{reason} ({count})" for reason, count in target.declined.most_common(3))
-    return visible(f"{told}: {reasons}. At least {wanted} are wanted (least), so the run is not done.")
+    return shown(f"{told}: {reasons}. At least {wanted} are wanted (least), so the run is not done.")
 
 
 def tell_first(target: str, case: AnyCase, check: str, judgement: Judgement) -> str:
     """A failure in three lines, before anything is known of its cause."""
     worst = "" if math.isnan(judgement.error) else f", error {judgement.error:.3g} times its bound"
     lines = judgement.detail.splitlines()
-    shown = next((line for line in lines if line.lstrip().startswith("(")), lines[-1] if lines else judgement.signature)
-    return visible(f"{target}: {check} is {judgement.verdict.value}{worst}\n  {tell_case(case)}\n  {shown.strip()}")
+    shortest = next(
+        (line for line in lines if line.lstrip().startswith("(")), lines[-1] if lines else judgement.signature
+    )
+    return shown(f"{target}: {check} is {judgement.verdict.value}{worst}\n  {tell_case(case)}\n  {shortest.strip()}")
 
 
 def tell_case(case: AnyCase) -> str:

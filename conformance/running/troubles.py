@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.reports.record import LAYER_CHECKS, Verdict
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.targets import Target
+from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.workers.worker import WorkerAbortedError, WorkerBrokenError
 
 HARNESS_ERROR = "harness error"  # the status of a target that could not be judged to the end, by our own fault
@@ -48,8 +48,8 @@ def confined(target: Target) -> Iterator[None]:
 def tell_lost(target: Target, cases: int) -> str:
     """What became of a target that was not judged to the end, of which a check has judged so many cases."""
     if target.status == "broken":
-        return visible(f"{target.name} could not run, which says nothing of the framework:\n{target.message}")
-    return visible(f"{target.name}, {target.status}: {target.message}\nThis check has judged {cases} of its cases.")
+        return shown(f"{target.name} could not run, which says nothing of the framework:\n{target.message}")
+    return shown(f"{target.name}, {target.status}: {target.message}\nThis check has judged {cases} of its cases.")
 
 
 def nothing_judged(check: str, tallies: Mapping[str, Tally], stopped: bool) -> str:

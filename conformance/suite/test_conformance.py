@@ -8,6 +8,7 @@ import pytest
 from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.telling import tell
+from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.running.troubles import LostTargetError, NothingJudged, RunFailedError
 
 
@@ -17,9 +18,9 @@ def test_conformance(conformance_run: ConformanceRun, target: str, check: str, r
     try:
         discrepancies = conformance_run.verify(target, check)
     except NothingJudged as reason:
-        nothing = str(reason)
+        nothing = shown(str(reason))
     except (LostTargetError, RunFailedError) as reason:
-        lost = str(reason)
+        lost = shown(str(reason))
     request.node.user_properties += conformance_run.figures(target, check).items()
     if nothing:
         pytest.skip(nothing)
@@ -30,9 +31,9 @@ def test_conformance(conformance_run: ConformanceRun, target: str, check: str, r
     if new or outdated:
         fail(new, outdated, check)
     if discrepancies:
-        pytest.xfail("\n".join(f"{found.id}: {conformance_run.reason(found)}" for found in discrepancies))
+        pytest.xfail(shown("\n".join(f"{found.id}: {conformance_run.reason(found)}" for found in discrepancies)))
 
 
 def fail(new: Iterable[Discrepancy], outdated: Iterable[str], check: str) -> NoReturn:
     """Ends the item. Here, and here alone, what is new becomes a failure, and so do known entries that are no more."""
-    pytest.fail("\n\n".join([*outdated, *(tell(found, check) for found in new)]), pytrace=False)
+    pytest.fail("\n\n".join([*map(shown, outdated), *(tell(found, check) for found in new)]), pytrace=False)

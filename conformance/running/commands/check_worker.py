@@ -6,12 +6,12 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.conversing import CannotStart, Conversation
 from depthwise_conformance.running.options import add_options
 from depthwise_conformance.running.protocol_steps import Finding, hold
 from depthwise_conformance.running.status import FAILED, UNDONE
 from depthwise_conformance.running.targets import command_words
+from depthwise_conformance.running.terminal import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
         for finding in hold(conversation):
             counted[_verdict(finding)] += 1
             for line in _told(finding, first.setdefault(finding.way, finding.step)):
-                print(visible(line), flush=True)
+                print(shown(line), flush=True)
     except CannotStart as reason:
-        print(visible(f"it says that it cannot start: {reason}"))
+        print(shown(f"it says that it cannot start: {reason}"))
         return UNDONE
     finally:
         conversation.close()

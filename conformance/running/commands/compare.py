@@ -7,17 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from depthwise_conformance.reports import markdown
 from depthwise_conformance.reports.changes import REGRESSED, Change, compare_folders
 from depthwise_conformance.reports.changespage import write_changes
 from depthwise_conformance.reports.sheets import write_sheet
-from depthwise_conformance.reports.words import counted, visible
+from depthwise_conformance.reports.words import counted
 from depthwise_conformance.running.replaying import settle
 from depthwise_conformance.running.status import FAILED
+from depthwise_conformance.running.terminal import Terminal, shown
 
 HEADINGS = ("", "target", "check", "what", "old", "new", "cases", "example")
 
@@ -44,9 +43,9 @@ def run(options: argparse.Namespace) -> int:
         write_changes(options.page, options.old, options.new, changes)
     regressed = sum(one.kind == REGRESSED for one in changes)
     if options.markdown:
-        print(markdown.table(HEADINGS, [_texts(one) for one in changes]))
+        print(shown(markdown.table(HEADINGS, [_texts(one) for one in changes])))
     elif changes:
-        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(_table(changes))
+        Terminal(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160).print(_table(changes))
     print(f"{counted(len(changes), 'change')}, {regressed} of them for the worse.")
     return FAILED if regressed else 0
 
@@ -58,5 +57,5 @@ def _texts(one: Change) -> tuple[str, ...]:
 def _table(changes: Sequence[Change]) -> Table:
     table = Table(*HEADINGS, box=None, pad_edge=False)
     for one in changes:
-        table.add_row(*(escape(visible(text)) for text in _texts(one)))
+        table.add_row(*_texts(one))
     return table

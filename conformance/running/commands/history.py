@@ -7,13 +7,11 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from depthwise_conformance.reports.history import Standing, read_history
 from depthwise_conformance.reports.sheets import write_sheet
-from depthwise_conformance.reports.words import visible
+from depthwise_conformance.running.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
     table = Table(*(name.replace("_", " ") for name in names), box=None, pad_edge=False)
     for one in standings:
         table.add_row(*(_cell(getattr(one, name)) for name in names))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 180).print(table)
+    Terminal(markup=False, highlight=False, width=None if sys.stdout.isatty() else 180).print(table)
     return 0
 
 
 def _cell(value: str | int | float) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else escape(visible(str(value)))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

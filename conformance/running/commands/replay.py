@@ -8,13 +8,13 @@ from pathlib import Path
 
 from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.casefiles import read_cases
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.options import OPTIONS, add_options, attribute, read_options
 from depthwise_conformance.running.status import FAILED, UNDONE
 from depthwise_conformance.running.targets import Target, open_targets, requests
 from depthwise_conformance.running.telling import tell_case
+from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
@@ -54,16 +54,16 @@ def _applicable(case: AnyCase, asked: Sequence[str]) -> list[str]:
 
 
 def _replay(examiner: Examiner, targets: Sequence[Target], case: AnyCase, checks: Sequence[str]) -> bool:
-    print(visible(tell_case(case)))
+    print(shown(tell_case(case)))
     failed = [_judge(examiner, target, case, checks) for target in targets]
     print()
     return any(failed)
 
 
 def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[str]) -> bool:
-    print(visible(f"\n{target.name} ({target.version_text})"))
+    print(shown(f"\n{target.name} ({target.version_text})"))
     if target.status == "broken":
-        print(visible(f"  broken: {target.message}"))
+        print(shown(f"  broken: {target.message}"))
         return False
     failed = False
     for check in checks:
@@ -71,13 +71,13 @@ def _judge(examiner: Examiner, target: Target, case: AnyCase, checks: Sequence[s
             judgement = examiner.judge(target, case, check)
         except WorkerBrokenError as error:
             target.status = "broken"
-            print(visible(f"  broken: {error}"))
+            print(shown(f"  broken: {error}"))
             return False
         if judgement is None:
             continue
         failed = failed or judgement.verdict.is_discrepancy
         figure = "" if judgement.error != judgement.error else f"  {judgement.error:.3g} times the bound"
-        print(visible(f"  {check:<16} {judgement.verdict.value}{figure}  {judgement.signature}".rstrip()))
-        for line in visible(judgement.detail).splitlines():
-            print(visible(f"      {line}"))
+        print(shown(f"  {check:<16} {judgement.verdict.value}{figure}  {judgement.signature}".rstrip()))
+        for line in shown(judgement.detail).splitlines():
+            print(shown(f"      {line}"))
     return failed

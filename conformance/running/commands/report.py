@@ -12,6 +12,7 @@ from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.unfinished import COMPLETE, INTERRUPTED, merge_into, recover, state
 from depthwise_conformance.running.actions import SUMMARY, add_summary
+from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.running.usage import UsageError
 
 RESUMED = "; `depthwise-conformance run --resume {folder}` completes it"
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         recover(folder)
     page = write_page(folder)
     if (what := state(folder)) != COMPLETE:
-        print(f"{folder}: {what}{RESUMED.format(folder=folder) if what == INTERRUPTED else ''}", file=sys.stderr)
+        print(shown(f"{folder}: {what}{RESUMED.format(folder=folder) if what == INTERRUPTED else ''}"), file=sys.stderr)
     print(page)
     write_badge(folder)
     if summary := os.environ.get(SUMMARY):

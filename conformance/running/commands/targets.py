@@ -7,10 +7,10 @@ from importlib.metadata import packages_distributions, version
 
 from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.adapters.loading import adapter_names
-from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.options import add_options
 from depthwise_conformance.running.status import UNDONE
 from depthwise_conformance.running.targets import Target, missing, open_targets, requests
+from depthwise_conformance.running.terminal import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +49,11 @@ def _installed(name: str) -> str:
 
 def _tell(target: Target) -> None:
     if target.status == "broken":
-        print(visible(f"{target.name}: broken\n{target.message}"))
+        print(shown(f"{target.name}: broken\n{target.message}"))
         return
-    print(visible(f"{target.name}: {target.version_text or 'no versions'}"))
-    print(visible(f"  dtypes: {', '.join(target.dtypes)}"))
+    print(shown(f"{target.name}: {target.version_text or 'no versions'}"))
+    print(shown(f"  dtypes: {', '.join(target.dtypes)}"))
     if target.modes:
-        print(visible(f"  modes: {', '.join(target.modes)}"))
+        print(shown(f"  modes: {', '.join(target.modes)}"))
     for what, why in target.unsupported.items():
-        print(visible(f"  does not claim {what}: {why}"))
+        print(shown(f"  does not claim {what}: {why}"))
