@@ -10,7 +10,7 @@ from depthwise_conformance.workers.protocol import Message
 
 
 class RecordingServer(worker.Server):
-    """Answers `bare loop` by making all the calls since the last one again, with nothing around them."""
+    """Answers `bare loop` by making the first `calls` that are left again, with nothing around them."""
 
     def __init__(self, adapter: worker.Adapter) -> None:
         super().__init__(adapter)
@@ -21,8 +21,9 @@ class RecordingServer(worker.Server):
         if message.header["operation"] != "bare loop":
             self._calls.append(message)
             return super().answer(message)
-        calls = [self._bare(call) for call in self._calls]
-        self._calls = []
+        count = message.header["calls"]
+        calls = [self._bare(call) for call in self._calls[:count]]
+        del self._calls[:count]
         start = time.perf_counter()
         for function, arguments in calls:
             with suppress(Exception):
@@ -32,12 +33,13 @@ class RecordingServer(worker.Server):
 
     def _bare(self, message: Message):  # noqa: ANN202  # a bound method and its arguments
         header, a = message.header, message.arrays
-        config = worker.LayerConfig.from_json(header["arguments"])
-        method = getattr(self._adapter, header["operation"])
-        if header["operation"] == "output_shape":
-            return method, (config, tuple(header["input_shape"]))
-        extra = (a["cotangent"],) if header["operation"] == "gradients" else ()
-        return method, (config, a["x"], a["kernel"], a.get("bias"), *extra)
+        config, operation = worker.LayerConfig.from_json(header["arguments"]), header["operation"]
+        if operation == "output_shape":
+            return self._adapter.output_shape, (config, tuple(header["input_shape"]))
+        if operation == "laid_out":
+            operation, a = header["of"], worker.laid_out(a, header["layout"], config.channels_last)
+        extra = (a["cotangent"],) if operation == "gradients" else ()
+        return getattr(self._adapter, operation), (config, a["x"], a["kernel"], a.get("bias"), *extra)
 
 
 worker.Server = RecordingServer  # type: ignore[misc]

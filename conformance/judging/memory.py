@@ -81,8 +81,11 @@ def _judge_part(laid: AnyArray, contiguous: AnyArray, expectation: Expectation, 
 
     That is the same deviation, within both bounds, or an arithmetic that is as narrow for either.
     """
-    now, before = (_by_reference(array, expectation, part) for array in (laid, contiguous))
-    if now.verdict is Verdict.PASS or before.verdict is Verdict.PASS:
+    now = _by_reference(laid, expectation, part)
+    if now.verdict is Verdict.PASS:
+        return now
+    before = _by_reference(contiguous, expectation, part)
+    if before.verdict is Verdict.PASS:
         return now
     alike = (now.verdict, now.signature) == (before.verdict, before.signature)
     if (alike and now.verdict is not Verdict.WRONG_VALUE) or _close(laid, contiguous, expectation.part(part)):

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.judging.relation import Relation
-from depthwise_conformance.judging.values import Expectation, Judgement, judge_same, judge_unanswered, judge_values
+from depthwise_conformance.judging.values import (
+    Expectation,
+    Judgement,
+    is_within,
+    judge_same,
+    judge_unanswered,
+    judge_values,
+)
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.workers.outcomes import LOST, Outcome
 from depthwise_conformance.workers.protocol import Message
@@ -80,6 +87,8 @@ def _stale(role: str, step: Step, outcome: Outcome, answers: dict[str, tuple[Ste
         story = f"a result at first, then, with other values in its arguments ({role}):\n{_brief(outcome)}"
         return Judgement(Verdict.IMPURE, signature=STALE + role, detail=story)
     for part, array in outcome.arrays.items():
+        if is_within(array, step.expectation, part):
+            continue
         first = judge_values(original[1].arrays[part], expected(original[0]), part)
         now = judge_values(array, step.expectation, part)
         if first.verdict is Verdict.PASS and now.verdict in (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE):

@@ -169,9 +169,17 @@ def judge_values(observed: AnyArray, expectation: Expectation, part: str) -> Jud
     return Judgement(Verdict.WRONG_VALUE, worst, detail=tell_errors(values, expected, errors, digits))
 
 
+def is_within(observed: AnyArray, expectation: Expectation, part: str) -> bool:
+    """Whether an array has the shape and the dtype that it should, and every element is within its bound."""
+    expected = expectation.part(part)
+    fits = observed.shape == expected.value.shape and format_name(observed.dtype) == expectation.case.dtype
+    return fits and bool(in_units(observed.astype(np.float64), expected).max(initial=0.0) <= 1.0)
+
+
 def _judge_within(values: Floats, expectation: Expectation, part: str, worst: float) -> Judgement:
     """The judgement of elements that are all within their bounds: whether they are so as a whole, and how well."""
-    quality = float(in_units(values, expectation.fine(part)).max(initial=0.0))
+    exact = worst == 0.0 and np.array_equal(values, expectation.part(part).value)
+    quality = 0.0 if exact else float(in_units(values, expectation.fine(part)).max(initial=0.0))
     if recipe_of(expectation.case.data) in RANDOM:
         name, story = describe_moments(values, expectation.part(part))
         if name:

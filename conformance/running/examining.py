@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -255,9 +256,15 @@ def _examine(
     thorough: bool = False,
     crossed: Collection[str] = (),
 ) -> Iterator[Examined]:
-    programs = [judge.plan(e, checks, thorough, target.claim, e.case.id in crossed) for e in expectations]
-    answers = target.worker.run(tuple(step.request for step in program) for program in programs)
-    for expectation, program, outcomes in zip(expectations, programs, answers, strict=True):
+    under_way: collections.deque[tuple[Step, ...]] = collections.deque()
+
+    def programs() -> Iterator[tuple[Message, ...]]:  # made while the worker is at those before
+        for one in expectations:
+            under_way.append(judge.plan(one, checks, thorough, target.claim, one.case.id in crossed))
+            yield tuple(step.request for step in under_way[-1])
+
+    for expectation, outcomes in zip(expectations, target.worker.run(programs()), strict=True):
+        program = under_way.popleft()
         found = list(judge.judge_case(expectation, program, outcomes, checks))
         yield Examined(expectation, found, judge.first_arrays(program, outcomes))
 
