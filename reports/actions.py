@@ -8,6 +8,7 @@ from depthwise_conformance.reports.digest import Digest
 from depthwise_conformance.reports.known import join_known, tell_counts
 from depthwise_conformance.reports.markdown import cell, table
 from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.runs import ENDINGS
 from depthwise_conformance.reports.words import counted, duration, visible
 
 LIMIT = 1 << 20  # bytes that all summaries of a step may have together; of a larger one nothing is shown
@@ -24,7 +25,7 @@ def step_summary(digest: Digest, limit: int = OWN) -> str:
     What is new comes first.
     """
     told = tell_counts(digest.found, bool(join_known(digest.runs)))
-    state = "" if digest.complete else " **The run is incomplete: what it did not reach is not known.**"
+    state = "" if digest.complete else f" **{ENDINGS[digest.state]}**"
     head = f"## Conformance of DepthwiseConv2D\n\n{told}, in {duration(digest.seconds)}.{state}\n\n"
     head += "".join(f"- {cell(one)}\n" for one in digest.outdated) + "\n" * bool(digest.outdated)
     text = head[: limit // 4] + _within(

@@ -27,5 +27,7 @@ def _says(digest: Digest) -> tuple[str, str]:
         told = [f"{new} new"] * bool(new) + [f"{known} known"] * bool(known)
         return ", ".join([*told, *[f"{len(digest.outdated)} outdated"] * bool(digest.outdated)]), "red"
     if not digest.complete:
-        return "incomplete", "lightgrey"
+        return digest.state, "lightgrey"
+    if not digest.judged:
+        return "nothing judged", "lightgrey"
     return (f"{known} known", "yellow") if known else ("conforms", "brightgreen")

@@ -11,7 +11,7 @@ from depthwise_conformance.reports.families import SEVERITY
 from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.matrix import in_order
 from depthwise_conformance.reports.record import Discrepancy, Verdict
-from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.runs import COMPLETE, ending, read_runs
 from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, summarise_folder
 
 
@@ -70,9 +70,19 @@ class Digest:
         return tell_outdated(join_known(self.runs))
 
     @property
+    def state(self) -> str:
+        """How the runs ended, by a key of `ENDINGS`."""
+        return ending(self.runs)
+
+    @property
     def complete(self) -> bool:
         """Whether every run got to its end."""
-        return all(run.get("complete") is True for run in self.runs)
+        return self.state == COMPLETE
+
+    @property
+    def judged(self) -> int:
+        """How many judgements there are: what was declined is none."""
+        return sum(one.passed + one.failed for one in self.cells.values())
 
     @property
     def seconds(self) -> float:
@@ -85,6 +95,7 @@ class Digest:
         counts = sum(self.cells.values(), Counts())
         return {
             "complete": self.complete,
+            "state": self.state,
             "targets": len(self.targets),
             **asdict(counts),
             "new": len(self.new),

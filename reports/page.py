@@ -17,6 +17,7 @@ from markupsafe import Markup
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.plots import draw_shares
+from depthwise_conformance.reports.runs import ENDINGS
 from depthwise_conformance.reports.sentences import ticked
 from depthwise_conformance.reports.view import read_view
 
@@ -45,6 +46,7 @@ def write_page(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> Path:
 _WORDS: dict[str, Any] = {
     "meanings": words.MEANINGS,
     "checks": words.CHECKS,
+    "endings": ENDINGS,
     "reasons_shown": REASONS_SHOWN,
     "layers_shown": LAYERS_SHOWN,
     "file_shown": FILE_SHOWN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +12,13 @@ from depthwise_conformance.reports.schema import departure
 
 SCHEMA = 1
 RUN = "run.json"
+COMPLETE, INCOMPLETE, INTERRUPTED = "complete", "incomplete", "interrupted"
+ENDINGS = {
+    COMPLETE: "The run is complete.",
+    INCOMPLETE: "The run is incomplete: what it did not reach is not known.",
+    INTERRUPTED: "The run was interrupted: what it did not reach is not known, until "
+    "`depthwise-conformance run --resume FOLDER` completes it, in the folder where it ran.",
+}
 
 
 def read_runs(folder: Path) -> list[dict[str, Any]]:
@@ -34,6 +41,12 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{folder}: {RUN} is not what a run writes: {why}")
     runs: list[dict[str, Any]] = content.get("runs", [content])
     return runs
+
+
+def ending(runs: Iterable[Mapping[str, Any]]) -> str:
+    """How runs ended, by a key of `ENDINGS`: as the one did that got least far."""
+    states = [COMPLETE if run.get("complete") is True else run.get("state", INCOMPLETE) for run in runs]
+    return INTERRUPTED if INTERRUPTED in states else COMPLETE if set(states) == {COMPLETE} else INCOMPLETE
 
 
 def write_runs(folder: Path, runs: Sequence[dict[str, Any]]) -> None:

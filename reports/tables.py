@@ -180,6 +180,7 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
     if why := objection(out):
         raise ValueError(f"{out}: {why}")
     runs = [run for folder in folders for run in read_runs(folder)]
+    _refuse_copies(folders)
     found = [discrepancy for folder in folders for discrepancy in read_discrepancies(folder)]
     for folder in folders:
         with Rows(folder):
@@ -196,6 +197,15 @@ def merge(folders: Sequence[Path], out: Path, join: Join = list) -> None:
                 _copy_new(folder, made, f"repro/*{suffix}")
         write_runs(made, join(runs))
         install(made, out)
+
+
+def _refuse_copies(folders: Sequence[Path]) -> None:
+    """Raises ValueError where two folders hold the same run, which would count twice."""
+    holders: dict[str, Path] = {}
+    for folder in folders:
+        for name in {run["id"] for run in read_runs(folder) if "id" in run}:
+            if (other := holders.setdefault(name, folder)) != folder:
+                raise ValueError(f"{folder}: holds the run {name} that {other} holds, too; each counts once")
 
 
 def _table(rows: Sequence[Record]) -> Any:

@@ -26,11 +26,11 @@ from depthwise_conformance.reports.folders import RUNNING, UNFINISHED, install, 
 from depthwise_conformance.reports.journal import JOURNAL, RUN, Contents, read_journal
 from depthwise_conformance.reports.page import PAGE, write_page
 from depthwise_conformance.reports.record import Record, Verdict
-from depthwise_conformance.reports.runs import read_runs, write_runs
+from depthwise_conformance.reports.runs import INTERRUPTED, ending, read_runs, write_runs
 from depthwise_conformance.reports.tables import DISCREPANCIES, Join, RecordWriter, merge, write_discrepancies
 
 Name = Callable[[Record], str]
-COMPLETE, INCOMPLETE, INTERRUPTED, NOTHING = "complete", "incomplete", "interrupted", "holds no run"
+NOTHING = "holds no run"
 
 
 def _no_name(record: Record) -> str:
@@ -113,10 +113,7 @@ def state(out: Path) -> str:
         return INTERRUPTED
     if not is_run_folder(out):
         return NOTHING
-    runs = read_runs(out)
-    if any(run.get("state") == INTERRUPTED for run in runs):
-        return INTERRUPTED
-    return COMPLETE if all(run.get("complete") is True for run in runs) else INCOMPLETE
+    return ending(read_runs(out))
 
 
 def is_open(out: Path) -> bool:

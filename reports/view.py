@@ -18,7 +18,7 @@ from depthwise_conformance.reports.outcome import Outcome, conclude
 from depthwise_conformance.reports.pairs import Pairs, read_pairs
 from depthwise_conformance.reports.plots import Plot, draw_plots
 from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
-from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.runs import ending, read_runs
 from depthwise_conformance.reports.sentences import Cause, Sentence, causes, sentences
 from depthwise_conformance.reports.tables import (
     NOT_JUDGED,
@@ -142,9 +142,9 @@ class View:
         return [causes()[name] for name in sorted(told)]
 
     @property
-    def complete(self) -> bool:
-        """Whether every run got to its end."""
-        return all(run.get("complete") is True for run in self.runs)
+    def state(self) -> str:
+        """How the runs ended, by a key of `ENDINGS`."""
+        return ending(self.runs)
 
     @property
     def shortfalls(self) -> list[tuple[str, str]]:

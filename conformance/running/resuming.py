@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from depthwise_conformance.casebook.case import AnyCase, case_from_json
 from depthwise_conformance.reports.folders import UNFINISHED
 from depthwise_conformance.reports.journal import JOURNAL, Contents, read_journal
-from depthwise_conformance.reports.unfinished import INTERRUPTED, seconds, state
+from depthwise_conformance.reports.runs import INTERRUPTED
+from depthwise_conformance.reports.unfinished import seconds, state
 from depthwise_conformance.running.describing import describe_machine
 from depthwise_conformance.running.options import OPTIONS, read_options
 from depthwise_conformance.running.settings import kind_of

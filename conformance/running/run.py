@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,7 +19,8 @@ from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.judging.tally import Tally
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reports.record import Discrepancy, Verdict
-from depthwise_conformance.reports.unfinished import COMPLETE, INCOMPLETE, INTERRUPTED, moment
+from depthwise_conformance.reports.runs import COMPLETE, INCOMPLETE, INTERRUPTED
+from depthwise_conformance.reports.unfinished import moment
 from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.casefiles import has_cases, read_folder, write_case
@@ -86,6 +88,7 @@ class ConformanceRun:
         self._began = self._started = time.time()
         self._before = 0.0  # seconds that the run took until it was interrupted
         self._sessions = [{"pid": os.getpid(), "since": moment(self._began)}]
+        self._id = uuid.uuid4().hex
         self._folder = RunFolder(options.out)
         self.known = Known(read_known(options.known), options.today)
         if options.update_known is not None:
@@ -124,6 +127,7 @@ class ConformanceRun:
         self._started = datetime.datetime.fromisoformat(resumed.about["told"]["started"]).timestamp()
         self._before = resumed.seconds
         self._sessions = [*resumed.about["sessions"], *self._sessions]
+        self._id = resumed.about["told"].get("id", self._id)
 
     def _is_over(self) -> bool:
         """Whether no more is to be drawn, by the clock that was asked for."""
@@ -356,6 +360,7 @@ class ConformanceRun:
         o = self.options
         return {
             "schema": 1,
+            "id": self._id,
             "tool": version("depthwise-conformance"),
             "started": moment(self._started),
             "seconds": round(self._seconds, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from depthwise_conformance.reports.families import Family, gather
 from depthwise_conformance.reports.known import join_known, tell_counts, tell_idle
 from depthwise_conformance.reports.layers import LAYERS, read_layers
 from depthwise_conformance.reports.record import REFERENCE, Comparison, Verdict
+from depthwise_conformance.reports.runs import COMPLETE, ENDINGS, ending
 from depthwise_conformance.reports.words import counted, duration
 from depthwise_conformance.running.terminal import shown
 
@@ -40,8 +42,9 @@ def print_summary(folder: Path, console: Console) -> None:
                 console.print(f"{model['file']}: {name}: {why}", soft_wrap=True)
         if run.get("stopped"):
             console.print("Stopped at the first discrepancy: what was not reached is not known.")
-        elif not run.get("complete"):
-            console.print("The run is incomplete: what it did not reach is not known.", style="red bold")
+        elif (state := ending([run])) != COMPLETE:
+            told = ENDINGS[state].replace("FOLDER", shlex.quote(str(folder)))
+            console.print(told, style="red bold", soft_wrap=True)
         for told in (*run.get("thin", []), *run.get("cut_short", [])):
             console.print(told, style="red bold", soft_wrap=True)
     entries = join_known(digest.runs)

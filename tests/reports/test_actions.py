@@ -97,6 +97,11 @@ def test_the_badge(tmp_path, found, changes, message, colour):
     assert badge == {"schemaVersion": 1, "label": "DepthwiseConv2D", "message": message, "color": colour}
 
 
+def test_what_was_not_judged_does_not_conform(tmp_path):
+    write_badge(write_folder(tmp_path, rows_of(Verdict.UNSUPPORTED, Verdict.BROKEN)))
+    assert json.loads((tmp_path / "badge.json").read_text())["message"] == "nothing judged"
+
+
 def test_the_common_format_says_what_junit_says(tmp_path):
     (tmp_path / "junit.xml").write_text(JUNIT)
     write_ctrf(tmp_path)

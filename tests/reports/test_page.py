@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -11,7 +12,10 @@ import pytest
 from hypothesis import given
 from reported import DISCREPANCY, HOSTILE, RECORD, Page, any_text, hostile, rows_of, run_json, write_folder
 
-from depthwise_conformance.reports import page, words
+from depthwise_conformance.reports import page, unfinished, words
+from depthwise_conformance.reports.actions import step_summary
+from depthwise_conformance.reports.badge import write_badge
+from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.families import replay_here
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import Verdict
@@ -246,3 +250,22 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("incomplete", "The run is incomplete: what it did not reach is not known."),
+        ("interrupted", "The run was interrupted: what it did not reach is not known, until depthwise-conformance run"),
+    ],
+)
+def test_how_a_run_ended_is_the_same_everywhere(tmp_path, state, told):
+    runs = [run_json(), run_json(complete=False, state=state)]
+    folder = write_folder(tmp_path, rows_of(Verdict.PASS), run={"schema": 1, "runs": runs})
+    said = Page(write_page(folder)).said()
+    assert told in said
+    assert f"Run 2 of 2: {state}" in said
+    write_badge(folder)
+    assert json.loads((folder / "badge.json").read_text())["message"] == state
+    assert (read_digest(folder).figures["state"], unfinished.state(folder)) == (state, state)
+    assert told[:20] in step_summary(read_digest(folder))

@@ -238,6 +238,16 @@ def test_merge_joins_everything(tmp_path):
     assert "The run is incomplete" in said
 
 
+def test_copies_of_one_run_are_not_merged(tmp_path):
+    names = {"one": "0" * 32, "copy": "0" * 32, "other": "1" * 32}
+    one, copy, other = (write_folder(tmp_path / name, [RECORD], run=run_json(id=held)) for name, held in names.items())
+    merge([one, other], tmp_path / "both")
+    for folders in ([one, copy], [tmp_path / "both", copy]):
+        with pytest.raises(ValueError, match=f"copy: holds the run {'0' * 32} that .* holds, too"):
+            merge(folders, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["results.parquet", "discrepancies.csv", "run.json"])
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", b"\xff\xfe{"])
 def test_a_bad_folder_is_named_before_anything_is_written(tmp_path, name, content):

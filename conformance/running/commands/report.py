@@ -10,7 +10,8 @@ from pathlib import Path
 from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.unfinished import COMPLETE, INTERRUPTED, merge_into, recover, state
+from depthwise_conformance.reports.runs import COMPLETE, INTERRUPTED
+from depthwise_conformance.reports.unfinished import merge_into, recover, state
 from depthwise_conformance.running.actions import SUMMARY, add_summary
 from depthwise_conformance.running.terminal import shown
 from depthwise_conformance.running.usage import UsageError
