@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, read_case
@@ -210,13 +211,26 @@ def _member(folder: Path, anchor: str, one: Discrepancy) -> Member:
 
 
 def replay_here(one: Discrepancy) -> str:
-    """The command that repeats it, its case named as it is in the run's folder, wherever that was written."""
+    """The command that repeats it in the run's folder, wherever that was written: paths are relative to it.
+
+    A path stays as it is where it leads to elsewhere than what is beside the run's folder, and below that.
+    """
     ours = f"cases/{one.smallest_case}.json"
-    before, found, after = one.replay.partition(ours)
-    if not found:
+    try:
+        words = shlex.split(one.replay)
+    except ValueError:  # no command of ours
         return one.replay
-    quote = "'" if after.startswith("'") else " "
-    return before[: before.rfind(quote) + (quote == " ")] + ours + after.removeprefix("'")
+    case = next((word for word in words if word == ours or word.endswith(f"/{ours}")), "")
+    if not case:
+        return one.replay
+    around = PurePosixPath(case.removesuffix(ours)).parent
+    return shlex.join(ours if word == case else _from_folder(word, around) for word in words)
+
+
+def _from_folder(word: str, around: PurePosixPath) -> str:
+    path = PurePosixPath(word)
+    beside = path.is_absolute() and around != around.parent and path.is_relative_to(around)
+    return str(PurePosixPath("..", path.relative_to(around))) if beside else word
 
 
 def _anchor(one: Discrepancy, number: int, taken: set[str]) -> str:

@@ -14,6 +14,7 @@ from depthwise_conformance.workers.protocol import MAX_PAYLOAD, VERSION, AnyArra
 FREE = 1 << 26  # bytes that any answer may have
 WIDEST = 16  # bytes of a number
 LENIENT = 4  # times as large as asked for: a wrong shape is to be seen
+NAME_AT_MOST = 200  # characters of a target's name
 ANSWERS = ("value", "error", "unsupported", "bad_return")
 LOST = ("crashed", "timed_out")
 
@@ -48,7 +49,8 @@ def is_hello(header: Mapping[str, Any]) -> bool:
         return False
     texts = [header.get("name"), header.get("claims", ""), *(text for m in mappings if m for text in m.values())]
     texts += [text for one in lists if one for text in one]
-    return header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
+    named = isinstance(texts[0], str) and texts[0].isprintable() and 0 < len(texts[0]) <= NAME_AT_MOST
+    return named and header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
 
 
 def read_outcome(request: Message, answer: Message) -> Outcome:

@@ -190,6 +190,21 @@ def test_a_replay_line_is_that_of_its_folder(given, shown):
     assert replay_here(told) == f"depthwise-conformance replay {shown} --target 'a b'"
 
 
+@pytest.mark.parametrize(
+    ("adapter", "shown"),
+    [
+        ("/home/me/project/kernels/mine.py:Mine", "../kernels/mine.py:Mine"),
+        ("/elsewhere/mine.py:Mine", "/elsewhere/mine.py:Mine"),
+        ("mine.py:Mine", "mine.py:Mine"),
+    ],
+)
+def test_an_adapter_beside_the_folder_is_named_from_it(adapter, shown):
+    line = f"depthwise-conformance replay /home/me/project/out/cases/c.json --adapter {adapter}"
+    told = replace(DISCREPANCY, smallest_case="c", replay=line)
+    assert replay_here(told) == f"depthwise-conformance replay cases/c.json --adapter {shown}"
+    assert replay_here(replace(told, replay="'unbalanced")) == "'unbalanced"
+
+
 @hostile
 @given(text=any_text.map(lambda text: f"{text}<b>&\0\x1b\u202e"))
 def test_hostile_text_is_text(tmp_path, text):

@@ -36,6 +36,9 @@ def foreign(hello: dict, answer: dict, arrays: tuple[str, ...] = ()) -> tuple[st
     [
         {"protocol": 2},
         {"name": None},
+        {"name": ""},
+        {"name": "two\nlines"},
+        {"name": "\ud800"},
         {"versions": None},
         {"versions": {"numpy": 2}},
         {"devices": "cpu"},
