@@ -72,3 +72,9 @@ def test_the_fakes_are_counted():
     assert f"`tests/fakes`: {len(FAULTS)} faulty implementations" in changes
     assert f"and {len(HONEST)} honest ones" in changes
     assert f"an honest layer, and {len(LAYER_FAULTS)} faulty ones" in changes
+
+
+def test_the_attacks_of_the_page_on_security_are_tests():
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (DOCS / "security.md").read_text("utf-8")))
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (DOCS.parent / name).is_file()] == []
