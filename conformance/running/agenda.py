@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import functools
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from depthwise_conformance.casebook.case import AnyCase, Case, WholeLayer
 from depthwise_conformance.casebook.claims import Claim
@@ -51,6 +52,25 @@ class Options:
     )
 
 
+class Drawing(Protocol):
+    """Where cases are drawn: `draw` begins, what it returns waits for them. So many blocks may be drawn `ahead`."""
+
+    ahead: int
+
+    def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
+        """The first `count` of a block."""
+
+
+class Directly:
+    """Draws when the cases are needed."""
+
+    ahead = 0
+
+    def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
+        """The first `count` of a block."""
+        return functools.partial(draw_block, seed, count, claim)
+
+
 class Agenda:
     """The cases of a run, for targets that make these claims.
 
@@ -65,6 +85,7 @@ class Agenda:
         claims: Iterable[Claim],
         smallest_first: bool = False,
         over: Callable[[], bool] = lambda: False,
+        drawing: Drawing | None = None,
     ) -> None:
         self._options = options
         self._order = (lambda cases: sorted(cases, key=extent)) if smallest_first else iter
@@ -73,6 +94,8 @@ class Agenda:
         self._drawn: collections.Counter[Claim] = collections.Counter()  # for this claim
         self._brought: collections.Counter[Claim] = collections.Counter()  # for others, and fitting this one
         self._over = over
+        self._drawing = drawing or Directly()
+        self._begun: dict[tuple[int, Claim], Callable[[], tuple[Case, ...]]] = {}
         self.reached = 0
 
     def blocks(self) -> Iterator[tuple[Draw | None, Iterable[Case]]]:
@@ -106,8 +129,20 @@ class Agenda:
     def _draws(self, number: int, claim: Claim) -> tuple[Draw, Iterable[Case]]:
         """The next block of a claim, as far as other claims have not brought so many of its cases."""
         wanted = min(self._options.examples, (number + 1) * BLOCK) - self._drawn[claim] - self._brought[claim]
-        block = Draw(self._options.seed * 1_000_003 + number, claim)
-        return block, self._until_over(block, draw_block(block.seed, min(wanted, BLOCK), claim) if wanted > 0 else ())
+        for following in range(number, number + 1 + self._drawing.ahead):
+            self._begin(following, claim)
+        drawn = self._begun.pop((number, claim))
+        block = Draw(self._seed(number), claim)
+        return block, self._until_over(block, drawn()[: min(wanted, BLOCK)] if wanted > 0 else ())
+
+    def _seed(self, number: int) -> int:
+        return self._options.seed * 1_000_003 + number
+
+    def _begin(self, number: int, claim: Claim) -> None:
+        """Has a block drawn, if there is one and it is not under way: as many cases as may be needed of it."""
+        count = min(self._options.examples - number * BLOCK, BLOCK)
+        if (number, claim) not in self._begun and count > 0:
+            self._begun[number, claim] = self._drawing.draw(self._seed(number), count, claim)
 
     def _until_over(self, block: Draw, drawn: Sequence[Case]) -> Iterator[Case]:
         for case in drawn:

@@ -17,6 +17,7 @@ from depthwise_conformance.running.usage import UsageError
 
 COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "run": "judge targets and write a run folder",
+    "sweep": "judge targets with the workers of a dask cluster",
     "targets": "list the targets",
     "replay": "judge cases again",
     "report": "write a report again, or merge several",
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     """Runs a command. What follows `--` is for pytest, where the command passes it on."""
     own, passed = given, list[str]()
-    if given[:1] == ["run"] and "--" in given:
+    if given[:1] in (["run"], ["sweep"]) and "--" in given:
         own, passed = given[: given.index("--")], given[given.index("--") + 1 :]
     options = _parser(own).parse_args(own)
     options.passed = passed

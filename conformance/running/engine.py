@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from depthwise_conformance.casebook.case import AnyCase, Case, LayerCase, WholeLayer
 from depthwise_conformance.casebook.fixed import fixed_cases
@@ -26,12 +27,11 @@ from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.journal import RUN
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
-from depthwise_conformance.running.agenda import CHUNK, PLAIN, Agenda, Options, chunks, layers
+from depthwise_conformance.running.agenda import CHUNK, PLAIN, Agenda, Directly, Drawing, Options, chunks, layers
 from depthwise_conformance.running.comparing import Comparing
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, Promise, is_layer_claimed, is_told_by_operation
 from depthwise_conformance.running.journal import Journal, found_in, make_records
-from depthwise_conformance.running.lanes import Lanes
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
 from depthwise_conformance.workers.worker import CRASH_SECONDS, FIRST_CALL, WorkerBrokenError
@@ -41,8 +41,24 @@ ON_ONE_CORE = 4  # layers of a real network that are computed on one core as wel
 LOST_SECONDS = 150.0  # that a target may cost by dying and hanging before it is given up, as its worker counts them
 HUNG = 2  # cases: if nothing was answered on the first, in time, nothing else is asked
 
+
 Recorder = Callable[[Sequence[Record]], None]
 Work = Callable[[Target], Callable[[], None]]  # what is left to do for a target, once what can be asked is under way
+
+
+class Elsewhere(Drawing, Protocol):
+    """Other processes, in which cases are drawn and asked, `portion` cases at a time."""
+
+    portion: int
+
+    def ask(self, target: Target, cases: Sequence[AnyCase], selected: frozenset[str]) -> Promise:
+        """Has the cases asked: what waits for the answers and gives them by the order of the cases."""
+
+    def abort(self) -> None:
+        """Ends all that is under way, at once."""
+
+    def close(self) -> None:
+        """Ends them."""
 
 
 class Engine:
@@ -74,7 +90,7 @@ class Engine:
         self.announce_end: Callable[[Target], None] = lambda target: None
         self.is_known: Callable[[Target, str, Failure], bool] = lambda *_: False
         self._told: set[str] = set()
-        self.lanes: Lanes | None = None
+        self.lanes: Elsewhere | None = None
         self.over: Callable[[], bool] = lambda: False  # whether enough was drawn
         self.reached = 0  # examples, when it was over
         self._jobs = jobs
@@ -167,7 +183,8 @@ class Engine:
             yield partial(self._begin_layers, some, selected)
 
     def _operation_work(self, live: Sequence[Target], selected: Mapping[str, Collection[str]]) -> Iterator[Work]:
-        agenda = Agenda(self.options, (target.claim for target in live), self.stop_early, lambda: self.over())
+        claims = [target.claim for target in live]
+        agenda = Agenda(self.options, claims, self.stop_early, lambda: self.over(), self.lanes or Directly())
         for block, cases in agenda.blocks():
             for chunk in chunks(cases, self._portion):
                 yield partial(self._begin, [expect(case) for case in chunk], selected, block)
@@ -179,7 +196,7 @@ class Engine:
     @property
     def _portion(self) -> int:
         """Cases that go to a target together."""
-        return CHUNK * (self.lanes.count if self.lanes is not None else 1)
+        return self.lanes.portion if self.lanes is not None else CHUNK
 
     def _ask_elsewhere(self, target: Target, cases: Sequence[AnyCase], checks: Collection[str]) -> Promise | None:
         """Has the lanes ask what the journal has no answer of; not before plain cases show that the target computes."""

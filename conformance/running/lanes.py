@@ -6,7 +6,7 @@ of lanes, for targets whose answers follow from the question alone.
 
     python -P -m depthwise_conformance.running.lanes FD [CORE...]
 
-is such a process: it answers on a socket that it was given, until this closes, and keeps to the cores named.
+is such a process: it takes calls from a socket that it was given, until this closes, and keeps to the cores named.
 """
 
 from __future__ import annotations
@@ -15,37 +15,34 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import Any, TypeVar, cast
 
 import psutil
 
-from depthwise_conformance.casebook.case import AnyCase, LayerCase
-from depthwise_conformance.reports.journal import Answer
-from depthwise_conformance.running.answering import Question, Reply, answer, asked, close_workers, in_turn
-from depthwise_conformance.running.examining import Promise
+from depthwise_conformance.casebook.case import Case
+from depthwise_conformance.casebook.claims import Claim
+from depthwise_conformance.running.agenda import CHUNK
+from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, close_workers
+from depthwise_conformance.running.drawing import draw_block
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.worker import WorkerAbortedError
 
 WORTH = 100  # cases drawn for which a further worker is started
 OWN_BYTES = 200 << 20  # of a process that asks and judges
 USED = 0.8  # of the memory that is free
-TRIES = 2  # of a question, each in a process of its own, should one of them die
+TRIES = 2  # of a call, each in a process of its own, should one of them die
+T = TypeVar("T")
 
 
 def cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def lane_of(case: AnyCase, count: int) -> int:
-    """Which of so many lanes asks a case; layers that need the same home stay together."""
-    home = case.home if isinstance(case, LayerCase) else ""
-    return len(home) % count if home else int(case.id[:8], 16) % count
 
 
 def lanes_wanted(jobs: int, targets: int, examples: int) -> int:
@@ -60,9 +57,9 @@ def affordable(wanted: int, targets: Sequence[Target]) -> int:
 
 
 class Lane:
-    """A process that asks one worker and judges, fed by a thread of its own."""
+    """A process of ours that calls what it is given, in turn, fed by a thread of its own."""
 
-    def __init__(self, busy: threading.Semaphore, kept_to: Sequence[int]) -> None:
+    def __init__(self, busy: threading.Semaphore, kept_to: Sequence[int] = ()) -> None:
         self._busy, self._kept_to = busy, kept_to
         self._thread = ThreadPoolExecutor(1)
         self._lock = threading.Lock()
@@ -70,21 +67,24 @@ class Lane:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def ask(self, question: Question) -> Future[Reply]:
-        """Has the question answered after those before it."""
-        return self._thread.submit(self._ask, question)
+    def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Has the function called after those before it; what it raises is raised as a RuntimeError."""
+        return self._thread.submit(self._call, function, *arguments)
 
-    def _ask(self, question: Question) -> Reply:
+    def _call(self, function: Callable[..., T], *arguments: Any) -> T:
         with self._busy:
             for _ in range(TRIES):
                 with suppress(EOFError, OSError):
                     connection = self._open()
-                    connection.send(question)
-                    reply = connection.recv()
-                    assert isinstance(reply, Reply)
-                    return reply
+                    connection.send((function, arguments))
+                    result, error = connection.recv()
+                    break
                 self._end()
-            return Reply(error=f"it died {TRIES} times at the same question")
+            else:
+                raise RuntimeError(f"a process of this tool died {TRIES} times at the same question")
+        if error:
+            raise RuntimeError(f"in a process of this tool:\n{error}")
+        return cast("T", result)
 
     def _open(self) -> Connection:
         with self._lock:
@@ -120,35 +120,29 @@ class Lane:
         self._end()
 
 
-class Lanes:
-    """The lanes of a run's targets: `count` for each, of which `jobs` are busy at a time. `close` them."""
+class Lanes(Sharing):
+    """The lanes of a run's targets: `count` for each, of which `jobs` are busy at a time. `close` them.
+
+    Beside them, cases are drawn ahead.
+    """
+
+    ahead = 1  # blocks that are drawn before they are needed
 
     def __init__(self, count: int, jobs: int, checks: tuple[str, ...], strength: int) -> None:
-        self.count = count
-        self._checks, self._strength = checks, strength
+        super().__init__(count, CHUNK * count, checks, strength)
         self._busy = threading.Semaphore(jobs)
         self._lanes: dict[str, list[Lane]] = {}
+        self._drawer = Lane(threading.Semaphore(1))
 
-    def ask(self, target: Target, cases: Sequence[AnyCase], selected: frozenset[str]) -> Promise:
-        """Has the cases asked of the target: what waits for the answers and gives them by the order of the cases."""
+    def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
+        """Has cases drawn: what waits for them."""
+        return self._drawer.submit(draw_block, seed, count, claim).result
+
+    def _submit(self, target: Target, place: int, question: Question) -> Waiting:
         if target.name not in self._lanes:
             kept_to = (_some_cores(number, target.worker.launch.cores) for number in range(self.count))
             self._lanes[target.name] = [Lane(self._busy, chosen) for chosen in kept_to]
-        places = [lane_of(case, self.count) for case in cases]
-        futures: dict[int, Future[Reply]] = {}
-        for lane in sorted(set(places)):
-            mine = [case for case, place in zip(cases, places, strict=True) if place == lane]
-            question = Question(asked(target), mine, selected, self._checks, self._strength)
-            futures[lane] = self._lanes[target.name][lane].ask(question)
-
-        def wait() -> Iterator[Answer]:
-            replies = {lane: future.result() for lane, future in futures.items()}
-            spent = target.seconds + sum(reply.seconds for reply in replies.values())
-            losses, lost = target.worker.losses, target.worker.lost_seconds
-            for one in in_turn(cases, replies, places):
-                yield replace(one, spent=spent, losses=losses + one.losses, lost_seconds=lost + one.lost_seconds)
-
-        return wait
+        return self._lanes[target.name][place].submit(answer, question)
 
     def abort(self) -> None:
         """Ends all processes at once."""
@@ -161,7 +155,7 @@ class Lanes:
             lane.close()
 
     def _all(self) -> list[Lane]:
-        return [lane for lanes in self._lanes.values() for lane in lanes]
+        return [self._drawer, *(lane for lanes in self._lanes.values() for lane in lanes)]
 
 
 def _some_cores(number: int, count: int) -> list[int]:
@@ -173,11 +167,17 @@ def _some_cores(number: int, count: int) -> list[int]:
 
 
 def serve(connection: Connection) -> None:
-    """Answers until there is nobody to answer."""
+    """Calls what it is given, until nobody gives it anything."""
     try:
         with suppress(EOFError, OSError):
             while True:
-                connection.send(answer(connection.recv()))
+                function, arguments = connection.recv()
+                result, error = None, ""
+                try:
+                    result = function(*arguments)
+                except Exception:
+                    error = traceback.format_exc()
+                connection.send((result, error))
     finally:
         close_workers()
 

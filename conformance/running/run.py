@@ -25,7 +25,7 @@ from depthwise_conformance.running import interrupts
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.casefiles import has_cases, read_folder, write_case
 from depthwise_conformance.running.describing import describe_machine, describe_options, describe_target
-from depthwise_conformance.running.engine import Engine
+from depthwise_conformance.running.engine import Elsewhere, Engine
 from depthwise_conformance.running.folder import RunFolder
 from depthwise_conformance.running.given import read_given
 from depthwise_conformance.running.journal import Journal
@@ -74,6 +74,7 @@ class ConformanceRun:
         self.progress: Progress = lambda target, done: None
         self.announce: Callable[[str], None] = lambda text: None
         self.failed = False
+        self.elsewhere: Elsewhere | None = None  # where cases are asked, if not on this machine
         self.trouble = ""  # in words, where the folder could not be written in full
         self._begun = False
         self._asked: set[str] = set()
@@ -183,7 +184,8 @@ class ConformanceRun:
             raise LostTargetError(self._tell_lost(target, tallies[check].judged))
         if why := nothing_judged(check, tallies, self.engine.stopped):
             raise NothingJudged(why)
-        narrowed = bool(self.engine.stopped or o.fast or o.only or self.given.cases or target.status != "judged")
+        part = self.engine.stopped or o.fast or o.only or self.given.cases or o.shard != (1, 1)
+        narrowed = bool(part or target.status != "judged")
         self._outdated[target_name, check] = self.known.outdated(target, check, tallies[check], narrowed)
         return found
 
@@ -292,7 +294,7 @@ class ConformanceRun:
         if not self._begun:
             self._begin()
         targets = [target for target in self.targets if target.name in selected]
-        self.engine.lanes = self._lanes(targets)
+        self.engine.lanes = self.elsewhere or self._lanes(targets)
         self.engine.evaluate(targets, selected)
         if any(tally.groups for tally in self.engine.tallies.values()):
             self._shrinker.hurried = self.options.fast or self.engine.stopped

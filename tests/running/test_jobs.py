@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from by_name import location
@@ -18,49 +22,72 @@ from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.page import PAGE
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running import lanes
-from depthwise_conformance.running.answering import Question, Reply, asked, in_turn
+from depthwise_conformance.running.answering import Question, Reply, answer, asked, in_turn, place_of
+from depthwise_conformance.running.cluster import Cluster, connected
 from depthwise_conformance.running.drawing import draw_block
 from depthwise_conformance.running.journal import Journal
-from depthwise_conformance.running.lanes import Lane, affordable, lane_of, lanes_wanted
+from depthwise_conformance.running.lanes import Lane, affordable, lanes_wanted
 from depthwise_conformance.running.run import ConformanceRun
 from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.targets import Target, open_targets, requests
 from depthwise_conformance.running.troubles import NothingJudged
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
+EXAMPLES = 30
 FAKES = (location("KernelFlipped"), location("Honest"))
 CHECKS = ("output", "config_roundtrip")
 
 
-def perform(out: Path, jobs: int) -> dict[str, bytes]:
-    """A run of two targets: its tables, and what it says of itself."""
-    run = ConformanceRun(RunOptions(adapters=FAKES, checks=CHECKS, out=out, examples=200, strength=1, jobs=jobs))
+def perform(out: Path, jobs: int, client: Any = None) -> dict[str, bytes]:
+    """A run of two targets, on the workers of a client if there is one, of which one is lost: its tables."""
+    run = ConformanceRun(RunOptions(adapters=FAKES, checks=CHECKS, out=out, examples=EXAMPLES, strength=1, jobs=jobs))
     run.selected = {target.name: set(CHECKS) for target in run.targets}
+    if client is not None:
+        run.elsewhere = Cluster(client, run.options.checks, run.options.strength)
+        victims = iter(client.run(os.getpid).values())
+        run.progress = lambda target, done: done > 10 and (pid := next(victims, None)) and os.kill(pid, signal.SIGKILL)
     for target in run.targets:
         for check in CHECKS:
-            try:
+            with suppress(NothingJudged):
                 run.verify(target.name, check)
-            except NothingJudged:
-                continue
     run.close()
     tables = {name: (out / name).read_bytes() for name in ("results.csv", "discrepancies.csv")}
     return {name: table.replace(str(out).encode(), b"out") for name, table in tables.items()}
 
 
-def test_results_do_not_depend_on_the_number_of_jobs(tmp_path, monkeypatch):
-    monkeypatch.setattr(unfinished, "write_page", lambda folder: place_text(folder / PAGE, "page"))
-    alone = perform(tmp_path / "one", 1)
-    assert alone["discrepancies.csv"].count(b"kernel-flipped@cpu") > 0
-    assert perform(tmp_path / "four", 4) == alone
-    told = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "four")]
-    assert [(run["jobs"], [target["workers"] for target in run["targets"]]) for run in told] == [
-        (1, [1, 1]),
-        (4, [2, 2]),
-    ]
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The folder and the tables of a run with one job."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unfinished, "write_page", write_page)
+        return folder, perform(folder, 1)
+
+
+def write_page(folder: Path) -> None:
+    """No page, which is slow and none of the matter."""
+    place_text(folder / PAGE, "page")
+
+
+def test_results_do_not_depend_on_the_number_of_jobs(alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(unfinished, "write_page", write_page)
+    monkeypatch.setattr(lanes, "WORTH", 10)
+    folder, tables = alone
+    assert tables["discrepancies.csv"].count(b"kernel-flipped@cpu") > 0
+    assert perform(tmp_path, 4) == tables
+    told = [json.loads((place / "run.json").read_text()) for place in (folder, tmp_path)]
+    workers = [(run["jobs"], [target["workers"] for target in run["targets"]]) for run in told]
+    assert workers == [(1, [1, 1]), (4, [2, 2])]
     for run in told:
         for one in run["targets"]:
             del one["seconds"], one["workers"]
     assert told[0]["targets"] == told[1]["targets"]
+
+
+def test_results_are_the_same_on_a_cluster_of_which_a_worker_is_lost(alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(unfinished, "write_page", write_page)
+    with connected("", 2) as client:
+        assert perform(tmp_path, 1, client) == alone[1]
 
 
 @pytest.fixture
@@ -75,11 +102,11 @@ def question(target: Target, count: int) -> Question:
 
 
 def test_a_process_that_dies_is_replaced_and_asked_again(target):
-    lane = Lane(threading.Semaphore(1), [])
+    lane = Lane(threading.Semaphore(1))
     try:
-        first = lane.ask(question(target, 3)).result()
+        first = lane.submit(answer, question(target, 3)).result()
         lane._process.kill()
-        second = lane.ask(question(target, 3)).result()
+        second = lane.submit(answer, question(target, 3)).result()
         assert [one.judged[0].verdict for one in second.answers] == [Verdict.PASS] * 3
         assert [one.case for one in second.answers] == [one.case for one in first.answers]
     finally:
@@ -104,10 +131,10 @@ def test_answers_come_in_the_order_of_the_cases_up_to_the_first_that_is_missing(
 
 def test_cases_are_spread_over_lanes_by_their_ids():
     cases = draw_block(0, 250)
-    places = Counter(lane_of(case, 3) for case in cases)
+    places = Counter(place_of(case, 3) for case in cases)
     assert len(places) == 3
     assert max(places.values()) < 120
-    again = [lane_of(Case(LayerConfig((1, 1)), (1, 3, 3, 1)), 5) for _ in range(2)]
+    again = [place_of(Case(LayerConfig((1, 1)), (1, 3, 3, 1)), 5) for _ in range(2)]
     assert again[0] == again[1]
 
 

@@ -15,6 +15,9 @@ from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.reports import unfinished
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.page import PAGE
+from depthwise_conformance.reports.runs import read_runs
+from depthwise_conformance.reports.shards import join_shards
+from depthwise_conformance.reports.unfinished import merge_into
 from depthwise_conformance.running import drawing
 from depthwise_conformance.running.agenda import ENDLESS, Agenda, Options, layers
 from depthwise_conformance.running.options import OPTIONS, read_options
@@ -99,6 +102,28 @@ def test_a_run_that_is_resumed_may_be_asked_for_more(tmp_path):
     perform(ConformanceRun(options(tmp_path / "whole", **{"--examples": 30})))
     rows, others = ((tmp_path / name / "results.csv").read_text().splitlines() for name in ("out", "whole"))
     assert sorted(rows) == sorted(others)  # in the order in which they were asked
+
+
+def test_the_shards_of_a_run_are_merged_to_what_it_would_have_been(tmp_path):
+    whole = perform(ConformanceRun(options(tmp_path / "whole", **{"--examples": 10})))
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for number, folder in enumerate(folders, 1):
+        perform(ConformanceRun(options(folder, **{"--examples": 10, "--shard": f"{number}/2"})))
+    merge_into(tmp_path / "both", folders, join_shards)
+    rows, others = ((tmp_path / name / "results.csv").read_text().splitlines() for name in ("both", "whole"))
+    assert sorted(rows) == sorted(others)
+    (told,) = read_runs(tmp_path / "both")
+    assert (told["state"], told["shard"]) == ("complete", [1, 1])
+    for run in (told, whole):
+        del run["targets"][0]["seconds"], run["targets"][0]["coverage"]
+    assert told["targets"] == whole["targets"]
+    (part,) = join_shards(read_runs(folders[1]))
+    assert (part["complete"], part["thin"]) == (
+        False,
+        ["Of 2 shards, 1 are missing: what they would have judged is not known."],
+    )
+    with pytest.raises(ValueError, match="shard 2/2 is given more than once"):
+        join_shards([*read_runs(folders[1]), *read_runs(folders[1])])
 
 
 def test_a_run_by_the_clock_says_how_many_cases_it_reached(tmp_path):

@@ -11,6 +11,7 @@ from depthwise_conformance.reports.badge import write_badge
 from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.runs import COMPLETE, INTERRUPTED
+from depthwise_conformance.reports.shards import join_shards
 from depthwise_conformance.reports.unfinished import merge_into, recover, state
 from depthwise_conformance.running.actions import SUMMARY, add_summary
 from depthwise_conformance.running.terminal import shown
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     folder = options.folder[0]
     if options.out is not None:
         folder = options.out
-        merge_into(folder, options.folder)
+        merge_into(folder, options.folder, join_shards)
     elif len(options.folder) > 1:
         raise UsageError("several folders need --out FOLDER, where they are merged")
     else:

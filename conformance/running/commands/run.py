@@ -30,6 +30,7 @@ from depthwise_conformance.running.options import (
 )
 from depthwise_conformance.running.resuming import read_resumed
 from depthwise_conformance.running.run import ConformanceRun
+from depthwise_conformance.running.runoptions import RunOptions
 from depthwise_conformance.running.settings import nearest, read_settings
 from depthwise_conformance.running.status import FAILED, UNDONE
 from depthwise_conformance.running.usage import UsageError
@@ -60,17 +61,24 @@ def run(options: argparse.Namespace) -> int:
     if options.resume is not None:
         if options.watch or distributed:
             raise UsageError("--resume: accepted without --watch and -n")
-        resumed = read_resumed(options.resume.absolute())
-        given = resumed.given(typed)
-        options.exitfirst |= resumed.about["stop_early"]
-        return _judge(options, given, ConformanceRun(resumed.options(given)))
+        given, chosen = resumed(options, typed)
+        return judge(options, given, ConformanceRun(chosen))
     given = decide(typed, read_settings(nearest(Path.cwd())))
     if options.watch:
         return _watch(given)
-    return _judge(options, given, None if distributed else ConformanceRun(read_options(given, given["--out"])))
+    return judge(options, given, None if distributed else ConformanceRun(read_options(given, given["--out"])))
 
 
-def _judge(options: argparse.Namespace, given: Mapping[str, Any], judged: ConformanceRun | None) -> int:
+def resumed(options: argparse.Namespace, typed: Mapping[str, Any]) -> tuple[dict[str, Any], RunOptions]:
+    """The options of the run that is to be completed, by their names and as they are read. Raises UsageError."""
+    interrupted = read_resumed(options.resume.absolute())
+    given = interrupted.given(typed)
+    options.exitfirst |= interrupted.about["stop_early"]
+    return given, interrupted.options(given)
+
+
+def judge(options: argparse.Namespace, given: Mapping[str, Any], judged: ConformanceRun | None) -> int:
+    """Has pytest run the suite: the exit status."""
     folder = str(plugin.SUITE)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
     arguments += ["--capture=no", *as_pytest_takes_them(given)]
