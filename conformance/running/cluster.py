@@ -6,17 +6,18 @@ worker is put to another.
 
 from __future__ import annotations
 
+import logging
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import Claim
-from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer
+from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, close_workers
 from depthwise_conformance.running.drawing import draw_block
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.usage import UsageError
@@ -55,7 +56,9 @@ class Cluster(Sharing):
         self._client.cancel(list(self._under_way), force=True)
 
     def close(self) -> None:
-        """The client is somebody else's to close."""
+        """Ends our workers; those of dask, and the client, are somebody else's to close."""
+        with suppress(Exception):  # the cluster may be gone
+            self._client.run(close_workers)
 
 
 @contextmanager
@@ -67,8 +70,8 @@ def connected(scheduler: str, workers: int) -> Iterator[Any]:
         raise UsageError("sweep: dask is not installed; try: pip install 'depthwise-conformance[dask]'") from None
     warnings.filterwarnings("ignore", message="Do not use the `random` module")  # in strategies: threads of dask do
     if not scheduler:
-        local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-        with dask.LocalCluster(**local) as cluster, dask.Client(cluster) as client:
+        local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+        with dask.LocalCluster(**local, silence_logs=logging.ERROR) as cluster, dask.Client(cluster) as client:
             yield client
         return
     try:
