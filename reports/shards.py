@@ -31,7 +31,9 @@ def _joined(runs: Sequence[dict[str, Any]], missing: Sequence[int], count: int) 
     short = {name: [told for run in runs for told in run.get(name, ())] for name in ("thin", "cut_short")}
     if missing:
         numbers = ", ".join(map(str, missing))
-        short["thin"].append(f"Of {count} shards, {numbers} are missing: what they would have judged is not known.")
+        short["thin"].append(
+            f"Of {count} shards, these are missing: {numbers}; what they would have judged is unknown."
+        )
     by_target: dict[str, list[Mapping[str, Any]]] = {}
     for target in (target for run in runs for target in run["targets"]):
         by_target.setdefault(target["target"], []).append(target)

@@ -120,7 +120,7 @@ def test_the_shards_of_a_run_are_merged_to_what_it_would_have_been(tmp_path):
     (part,) = join_shards(read_runs(folders[1]))
     assert (part["complete"], part["thin"]) == (
         False,
-        ["Of 2 shards, 1 are missing: what they would have judged is not known."],
+        ["Of 2 shards, these are missing: 1; what they would have judged is unknown."],
     )
     with pytest.raises(ValueError, match="shard 2/2 is given more than once"):
         join_shards([*read_runs(folders[1]), *read_runs(folders[1])])
