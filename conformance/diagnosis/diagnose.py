@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
+from depthwise_conformance.diagnosis.again import DOUBTED, REPEATED, pass_by_chance, surely_passed
 from depthwise_conformance.diagnosis.budget import Budget
 from depthwise_conformance.diagnosis.candidates import telling_alterations
 from depthwise_conformance.diagnosis.distinct import (
@@ -44,7 +45,7 @@ from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
 from depthwise_conformance.diagnosis.separating import simplest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
-from depthwise_conformance.judging.checks import DETERMINISM_CHECK, INFERENCE_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
+from depthwise_conformance.judging.checks import DETERMINISM_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
 from depthwise_conformance.layers.telling import condition, refused_arguments
 from depthwise_conformance.reports.record import CHECKS, Verdict
@@ -57,8 +58,6 @@ AGREED = 6  # further cases that fail, on which causes that are one in other wor
 DOUBTFUL = 0.1  # of the further cases that fail, those that a cause may leave unexplained
 OVERLAPPING = 1.0  # the same, where other faults are suspected in the same cases
 PREDICTED, BORNE_OUT = 16, 4  # further cases that are asked where a cause makes a difference; the fewest to believe it
-REPEATED = 4  # times that what should be deterministic is asked
-SURE, DOUBTED = 60, (INFERENCE_CHECK, DETERMINISM_CHECK)  # passing cases of these checks are asked once more
 PLAIN = 6.0  # the cost of a condition beyond which "wherever it makes a difference" is plainer
 
 
@@ -81,23 +80,14 @@ class Diagnosis:
         limit = Limit(QUESTIONS, self._claim, self._late)
         empties = None if self._late() else tell_empties(tallies, self._examine, self._pool, limit)
         found, told = ([empties[0]], empties[1]) if empties else ([], frozenset[str]())
-        for check in (check for check in (PURITY_CHECK, *CHECKS) if tallies.get(check) and tallies[check].groups):
-            if check == PURITY_CHECK and any(one.check == check for one in found):
-                continue  # comes first: what is remembered makes other results wrong
-            tally = self._surely_passed(check, tallies[check]) if check in DOUBTED else tallies[check]
+        # Come first: what is remembered makes other results wrong, and what is random.
+        first = (PURITY_CHECK, DETERMINISM_CHECK) if self._at_random else (PURITY_CHECK,)
+        for check in (c for c in dict.fromkeys((*first, *CHECKS)) if c in tallies and tallies[c].groups):
+            tally = surely_passed(check, tallies[check], self._ask) if check in DOUBTED else tallies[check]
             groups = sorted(tally.groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
                 self._distinguish(check, key, group.without(told), tally, found)
         return found
-
-    def _surely_passed(self, check: str, tally: Tally) -> Tally:
-        """The tally with those cases that pass again: whichever sizes are unknown, of which most were asked for one
-        choice, and however often the same call is made."""
-        passed = []
-        for case in tally.passed[:SURE]:
-            judgement = None if self._late() else self._examine(case, check).judgement(check)
-            passed += [case] if judgement and judgement.verdict is Verdict.PASS else []
-        return replace(tally, passed=passed)
 
     def _distinguish(self, check: str, key: Key, group: Group, tally: Tally, found: list[Distinct]) -> None:
         """Adds to `found` what a group comes down to, unless it is there."""
@@ -120,6 +110,9 @@ class Diagnosis:
                 give_to_both(one, found)
             if not one.group.failures:
                 continue
+            if chance := next((other for other in found if self._is_by_chance(one, other)), None):
+                chance.join(check, one.group)
+                continue
             twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
             if twin is None:
                 absorb(one, found)
@@ -137,7 +130,14 @@ class Diagnosis:
             return bool(other.fulfilled.atoms) and other.fulfilled == known.fulfilled
         if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
             return (known.check, known.condition) == (other.check, other.condition)
-        return other.group is not group and self._sights.shows_again(known, check, key, other.group)
+        return other.group is not group and self._sights.shows_again(known, check, key, other.group, left=True)
+
+    def _is_by_chance(self, one: Distinct, other: Distinct) -> bool:
+        """Whether cases that no cause explains fail since results are random, as the other discrepancy says: most of
+        them pass when they are asked again."""
+        if not self._at_random or DETERMINISM_CHECK not in other.checks or is_deviation(one) or one.fulfilled:
+            return False
+        return pass_by_chance(one.group.cases, one.check, self._ask)
 
     def _diagnose(self, check: str, key: Key, group: Group, tally: Tally) -> Iterator[Distinct]:
         """The discrepancies that a group's cases are: one, unless parts of it have causes of their own."""
@@ -373,6 +373,9 @@ class Diagnosis:
 
     def _late(self) -> bool:
         return self._budget.spent
+
+    def _ask(self, case: Case, check: str) -> Examined | None:
+        return None if self._late() else self._examine(case, check)
 
     def _examine(self, case: Case, check: str) -> Examined:
         """The target's answer. What is not deterministic may pass by chance, and is asked until it fails."""

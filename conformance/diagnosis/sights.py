@@ -61,14 +61,17 @@ class Sights:
     late: Callable[[], bool]
     claim: Claim = EVERYTHING
 
-    def shows_again(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
-        """Whether a group of failing cases is another sight of a discrepancy already told."""
+    def shows_again(self, one: Distinct, check: str, key: Key, group: Group, left: bool = False) -> bool:
+        """Whether a group of failing cases is another sight of a discrepancy already told.
+
+        `left` says that these cases are what no cause explains.
+        """
         if key.signature and key == one.key and check != one.check:
             return True
         if not group.cases:  # whole layers, whose signature says all that is known
             return False
         if one.check == PURITY_CHECK:
-            return self._is_remembered(one, check, key, group)
+            return self._is_remembered(one, check, key, group, left)
         if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
             misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
             return misshapen and not _others(one, group)
@@ -128,8 +131,11 @@ class Sights:
         bent = (case.id for case in group.cases if one.check == OUTPUT_CHECK and _bends(one, case))
         return {*reproduced(one.cause, check, group.only(failed)), *beyond, *bent}
 
-    def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group) -> bool:
-        """Whether failures come from what earlier calls left behind: a fresh process does not show them."""
+    def _is_remembered(self, one: Distinct, check: str, key: Key, group: Group, left: bool) -> bool:
+        """Whether failures come from what earlier calls left behind: a fresh process does not show them.
+
+        Of those that are `left`, it shows a few: they fail for another reason, too.
+        """
         if check == PURITY_CHECK:
             return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
         stale = one.key.signature.startswith(STALE)
@@ -139,7 +145,8 @@ class Sights:
         if not stateful or key.verdict not in (*VALUES, Verdict.WRONG_SPECIAL) or self.late():
             return False
         anew = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
-        return bool(anew) and all(told and Key(told.verdict, told.signature) != key for told in anew)
+        gone = [told is not None and Key(told.verdict, told.signature) != key for told in anew]
+        return bool(gone) and (all(gone) or (left and 2 * sum(gone) > len(gone)))
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers.

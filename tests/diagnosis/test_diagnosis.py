@@ -75,6 +75,22 @@ def test_what_comes_out_at_random_is_one_row():
     assert one.key.verdict is Verdict.NOT_DETERMINISTIC
 
 
+def test_a_wrong_derivative_beside_results_that_are_random_or_remembered():
+    found = diagnose(location("ReluGradientLeaks_and_LastBitAlternates"), ("output", "gradient_input", "determinism"))
+    assert {(one.key.verdict, one.cause) for one in found} == {
+        (Verdict.NOT_DETERMINISTIC, ""),
+        (Verdict.WRONG_VALUE, "derivative of relu leaking by 0.1"),
+    }
+    both = "KernelGradientAccumulated_and_SoftmaxGradientOfDiagonal"
+    found = diagnose(location(both), ("gradient_input", "gradient_kernel", "purity"))
+    assert {one.cause for one in found} == {"stale gradients", "derivative of softmax by its diagonal"}
+
+
+def test_cases_that_were_asked_less_belie_no_condition():
+    (one,) = diagnose(location("OutputBufferReused"), ("purity",))
+    assert one.condition == "always"
+
+
 def test_two_faults_of_a_gradient_and_cases_that_have_both():
     found = diagnose(location("InputGradientWithoutPadding_and_InputGradientOfBatchBeyondOne"), ("gradient_input",))
     rolled, repeated = [one for one in found if one.cause]
