@@ -74,8 +74,6 @@ GLU = next(case for case in layer_cases() if '"activation":"glu"' in case.argume
 FINDINGS: tuple[tuple[str, AnyCase, str, Verdict], ...] = (
     *((name, STRIDED_DILATION, "errors", Verdict.ERROR_MISSING) for name in KERAS),
     ("keras-tensorflow", BIAS_ALONG_WIDTH, "output", Verdict.WRONG_VALUE),
-    ("keras-tensorflow", plain(0, 7, 8, 3, use_bias=False), "shape", Verdict.WRONG_SHAPE),
-    ("tensorflow", plain(0, 7, 8, 3, use_bias=False), "shape", Verdict.WRONG_SHAPE),
     ("keras-tensorflow", plain(1, 8, 8, 3, strides=[1, 2], dtype="float64"), "output", Verdict.REFUSED),
     ("keras-jax", plain(1, 3, 3, 1, dtype="float64"), "dtype", Verdict.WRONG_DTYPE),
     ("jax", plain(1, 3, 3, 1, dtype="float64"), "dtype", Verdict.WRONG_DTYPE),
