@@ -43,6 +43,12 @@ def join_known(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(joined.values())
 
 
+DO = {  # what is to be done about an entry
+    State.STALE: "if that is mended, remove it; if it comes and goes with the machine, it is unstable",
+    State.EXPIRED: "look again, renew it or remove it",
+}
+
+
 def is_outdated(entries: Iterable[Entry]) -> bool:
     """Whether any entry is stale or has expired."""
     return any(state in OUTDATED for one in entries for state in one["on"].values())
@@ -58,7 +64,7 @@ def _tell_outdated(one: Entry) -> Iterator[str]:
     words = {State.STALE: "was asked for, and not found on", State.EXPIRED: f"held until {one['expires']}, for"}
     for state, told in words.items():
         if names := [name for name, found in one["on"].items() if found == state]:
-            yield f"{state.value}: {about} {told} {', '.join(names)}"
+            yield f"{state.value}: {about} {told} {', '.join(names)}: {DO[state]}"
 
 
 def tell_idle(entries: Iterable[Entry]) -> list[str]:

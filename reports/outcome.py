@@ -33,7 +33,7 @@ class Share:
 class Outcome:
     """What came of a run; `listed` is whether it was held against a list of known discrepancies.
 
-    `untold` are cases that fail checks of which no discrepancy tells, `declined` judgements that nothing claims.
+    `untold` are cases that fail checks of which no discrepancy tells, `declined` judgements that targets do not claim.
     """
 
     new: Share

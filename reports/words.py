@@ -55,7 +55,7 @@ MEANINGS = {
     Verdict.WRONG_SPECIAL: _fault(
         "wrong special",
         "treats special values wrongly in the {thing}",
-        "NaN and infinities come out otherwise than arithmetic settles.",
+        "With NaN, infinities or extreme numbers in the data, what arithmetic settles comes out otherwise.",
     ),
     Verdict.NOT_DETERMINISTIC: _fault(
         "not deterministic",
@@ -112,7 +112,7 @@ CHECKS = {
         "NaN, infinities and overflow come out as IEEE 754 settles; what it leaves open is recorded, not judged.",
     ),
     "metamorphic": (
-        "related outputs",
+        "output of a related call",
         "The target's own answers agree with one another: split batches, permuted channels, swapped axes, and so on.",
     ),
     "shape_inference": ("inferred output shape", "The shape foretold without computing is the shape computed."),

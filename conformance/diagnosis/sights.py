@@ -104,7 +104,8 @@ class Sights:
         """
         if one.key.verdict is Verdict.IMPRECISE and (one.check, check) == (OUTPUT_CHECK, SPECIAL_CHECK):
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
-            return {failure.case.id for failure in alike if failure.case.dtype == _dtype(one.key)}
+            dtypes = {case.dtype for case in one.group.cases}  # one cause may have made several a row
+            return {failure.case.id for failure in alike if failure.case.dtype in dtypes}
         follows = one.key.verdict in VALUES and check in FOLLOWING.get(one.check, ())
         follows |= one.key.verdict is Verdict.WRONG_SHAPE and check == INFERENCE_CHECK
         shared = self._followers(one, check, group) if follows else set[str]()

@@ -60,7 +60,11 @@ def test_unsupported_is_never_a_pass(tmp_path):
     seen = Page(write_page(write_folder(tmp_path, rows)))
     assert "Nothing was judged." in seen.said()
     assert "1 target could not be judged." in seen.said()
-    assert seen.row("Not")[2:] == ["torch@cpu (judged)", "", "4 judgements that nothing claims."]
+    assert seen.row("Not")[2:] == [
+        "torch@cpu (judged)",
+        "",
+        "4 judgements more declined: the targets do not claim them.",
+    ]
     assert seen.row("torch@cpu")[1] == "○ 4 unsupported"
     assert ("td", {"class": "none"}) in seen.elements
     assert ("td", {"class": "pass"}) not in seen.elements
