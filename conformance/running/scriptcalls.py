@@ -12,7 +12,7 @@ from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.repeating import REMEMBERS, STALE
 from depthwise_conformance.judging.values import Judgement, expect
 from depthwise_conformance.reference import Bounded
-from depthwise_conformance.running.scripttext import NUMBERS, Asked, literal, literals, script
+from depthwise_conformance.running.scripttext import PACKED, Asked, literal, literals, script
 
 REPEATED = 20  # equal calls
 # What of a discrepancy's story says which call it was, and which of its results
@@ -89,8 +89,8 @@ def _remembered(asked: Asked, case: Case) -> str:
 
 def _against(asked: Asked, expected: Bounded, got: str) -> list[str]:
     """All of a result against the reference's."""
-    if expected.value.size > NUMBERS:
-        raise Unsupported(f"its result has {expected.value.size} numbers; {NUMBERS} are the most for a script")
+    if expected.value.size > PACKED:
+        raise Unsupported(f"its result has {expected.value.size} numbers; {PACKED} are the most for a script")
     return [
         f"expected = {literal(expected.value)}",
         f"allowed = {literal(expected.bound)}  # what {asked.told.dtype} allows beside the expected, at most",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import textwrap
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,11 @@ from depthwise_conformance.reports.record import Discrepancy
 from depthwise_conformance.reports.words import visible
 from depthwise_conformance.running.telling import tell_case
 
-NUMBERS = 600  # literal ones at most
+NUMBERS, PACKED = 600, 20_000  # literal ones at most; more are packed, up to so many
+UNPACKED = (
+    "def unpacked(text, dtype, shape):  # many numbers, compressed",
+    '    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype).astype("float64").reshape(shape)',
+)
 WIDTH = 110
 
 
@@ -46,12 +52,15 @@ def script(asked: Asked, lines: Source, body: Sequence[str]) -> str:
     about.append("Expected is what the documentation says, computed exactly. Exits 1 where it shows the fault.")
     environment = [f'os.environ["{name}"] = "{value}"' for name, value in lines.environment.items()]
     numbers = any("inf" in line or "nan" in line for line in body)
+    packed = any("unpacked(" in line for line in body)
     text = [
         '"""' + "\n".join(line for one in about for line in textwrap.wrap(_plain(one), WIDTH)),
         '"""',
         *(["import os", "", *environment, ""] if environment else []),
+        *(["import base64", "import zlib", ""] if packed else []),
         *lines.imports,
         "",
+        *([*UNPACKED, ""] if packed else []),
         *(['inf, nan = float("inf"), float("nan")'] if numbers else []),
         f"print({lines.versions})",
         *body,
@@ -75,8 +84,8 @@ def literals(expectation: Expectation, gradients: bool) -> list[str]:
     """The lines that make the arrays of a case, by the names that sources find them by."""
     a = expectation.arrays
     named = {"x": a.x, "kernel": a.kernel, "bias": a.bias, "cotangent": a.cotangent if gradients else None}
-    if (size := sum(array.size for array in named.values() if array is not None)) > NUMBERS:
-        raise Unsupported(f"its smallest case has {size} numbers; {NUMBERS} are the most for a script")
+    if (size := sum(array.size for array in named.values() if array is not None)) > PACKED:
+        raise Unsupported(f"its smallest case has {size} numbers; {PACKED} are the most for a script")
     return [f"{name} = {literal(array)}" for name, array in named.items() if array is not None]
 
 
@@ -85,6 +94,12 @@ def literal(array: NDArray[Any]) -> str:
     values = array.astype(np.float64).ravel()
     if values.size > 1 and np.unique(values).size == 1:
         return f"np.full({array.shape}, {number(float(values[0]))})"
+    if values.size > NUMBERS:
+        with np.errstate(over="ignore"):
+            single = values.astype("<f4")
+        kept = single if np.array_equal(single.astype("<f8"), values, equal_nan=True) else values.astype("<f8")
+        text = base64.b64encode(zlib.compress(kept.tobytes(), 9)).decode("ascii")
+        return f'unpacked("{text}", "{kept.dtype.str}", {array.shape})'
     return f'np.array([{", ".join(number(float(v)) for v in values)}], "float64").reshape{array.shape}'
 
 

@@ -1,10 +1,12 @@
 """Scripts that stand alone: they exit with 0 on software that is right, and with 1 on software that is not."""
 
 import ast
+import base64
 import itertools
 import re
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +25,7 @@ from depthwise_conformance.reports.record import Discrepancy, Verdict
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.reproducing import ask_related
 from depthwise_conformance.running.scripting import write_script
-from depthwise_conformance.running.scripttext import Asked
+from depthwise_conformance.running.scripttext import UNPACKED, Asked
 from depthwise_conformance.running.targets import open_targets, requests
 from depthwise_conformance.workers.layouts import laid_out
 
@@ -149,6 +151,17 @@ def test_arrays_of_a_script_lie_in_memory_as_they_did(layout, config):
         assert (named[name].strides, named[name].tolist()) == (array.strides, array.tolist())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_numbers_are_packed(dtype):
+    case = Case(LayerConfig((3, 3), use_bias=False, dtype=dtype), (2, 20, 20, 2), Data("special", 1))
+    text = write_script(asked("torch", "output", case))
+    assert text.count("\n") <= 40
+    packed = next(line.removeprefix("x = ") for line in text.splitlines() if line.startswith("x = "))
+    arrays = {"np": np, "zlib": zlib, "base64": base64}
+    exec("\n".join(UNPACKED), arrays)
+    np.testing.assert_array_equal(eval(packed, arrays), expect(case).arrays.x)
+
+
 def test_a_related_call_that_is_wrong_by_itself_is_found():
     (target,) = open_targets(requests([], [FLIPPED]), 20.0)
     try:
@@ -210,7 +223,7 @@ def test_scripts_of_keras_layers():
         (lambda one: asked("onnxruntime", "gradient_input", BARE, Verdict.REFUSED), "for gradient_input"),
         (lambda one: replace(one, again=lambda: Examined(expect(BARE), [], {})), "no element .* is outside its bound"),
         (lambda one: replace(one, again=lambda: None), "could not be asked"),
-        (lambda one: asked("torch", "output", replace(BARE, input_shape=(1, 40, 40, 1))), "1604 numbers"),
+        (lambda one: asked("torch", "output", replace(BARE, input_shape=(1, 150, 150, 1))), "22504 numbers"),
     ],
 )
 def test_why_there_is_no_script(change, said):
