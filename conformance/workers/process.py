@@ -223,9 +223,8 @@ class Process:
                 return self._discard()
             if len(self._incoming) < end or payload > room:
                 return None
-            view = memoryview(self._incoming)
-            message = decode(view[PREFIX.size : PREFIX.size + header], view[PREFIX.size + header : end])
-            view.release()
+            frame = memoryview(bytes(self._incoming[PREFIX.size : end]))  # its own: a profiler may hold what views it
+            message = decode(frame[:header], frame[header:])
         except (ProtocolError, ValueError, RecursionError) as error:
             raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
         del self._incoming[:end]

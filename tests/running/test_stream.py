@@ -32,10 +32,13 @@ NARROW = Claim("dtype == 'float32' and channels == 8")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Small blocks, and no page."""
+    """Small blocks, drawn anew, and no page."""
+    drawing.draw_block.cache_clear()
     monkeypatch.setattr("depthwise_conformance.running.agenda.BLOCK", 20)
     monkeypatch.setattr(drawing, "BLOCK", 20)
     monkeypatch.setattr(unfinished, "write_page", lambda folder: place_text(folder / PAGE, "page"))
+    yield
+    drawing.draw_block.cache_clear()
 
 
 def asked(claims=(EVERYTHING,), **options) -> list[str]:
