@@ -55,8 +55,8 @@ def source(target: str, config: LayerConfig, input_shape: Shape, layout: str = "
 
 def _passing_on(found: Source, config: LayerConfig, layout: str) -> Source:
     """The lines for NumPy arrays that lie otherwise in memory, as `workers.layouts` makes them."""
-    packed = f'a = np.asarray(a).astype("{config.dtype}")'
-    made = ("def laid(name, a):", f"    {packed}", *(f"    {line}" for line in _laid_in_numpy(layout, config)))
+    packed = f't = np.asarray(t).astype("{config.dtype}")'
+    made = ("def laid(name, t):", f"    {packed}", *(f"    {line}" for line in _laid_in_numpy(layout, config)))
     arrays = ("x", *_weights(config))
     both = (*made, f"{', '.join(arrays)} = " + ", ".join(f'laid("{name}", {name})' for name in arrays))
     gradients = (*both, 'cotangent = laid("y", cotangent)', *found.gradients) if found.gradients else ()
@@ -65,18 +65,18 @@ def _passing_on(found: Source, config: LayerConfig, layout: str) -> Source:
 
 def _laid_in_numpy(layout: str, config: LayerConfig) -> tuple[str, ...]:
     if layout == "reversed":
-        return ("return np.flip(np.flip(a).copy())",)
+        return ("return np.flip(np.flip(t).copy())",)
     if layout == "new_axes":
-        strides = "[0 if n == 1 else s for n, s in zip(a.shape, a.strides)]"
-        return (f"return np.lib.stride_tricks.as_strided(a, strides={strides})",)
+        strides = "[0 if n == 1 else s for n, s in zip(t.shape, t.strides)]"
+        return (f"return np.lib.stride_tricks.as_strided(t, strides={strides})",)
     if layout == "transposed":
         images = (0, 3, 1, 2) if config.channels_last else (0, 2, 3, 1)
         order = f'order = (2, 3, 0, 1) if name == "kernel" else {images}'
-        return (order, "return a if a.ndim == 1 else a.transpose(order).copy().transpose(np.argsort(order))")
-    sizes, where = (text.replace("t.shape", "a.shape") for text in LAID[layout])
+        return (order, "return t if t.ndim == 1 else t.transpose(order).copy().transpose(np.argsort(order))")
+    sizes, where = LAID[layout]
     return (
-        f"view = np.full({sizes}, np.nan, a.dtype)[tuple({where} for n in a.shape)]",
-        "view[...] = a",
+        f"view = np.full({sizes}, np.nan, t.dtype)[tuple({where} for n in t.shape)]",
+        "view[...] = t",
         "return view",
     )
 

@@ -16,19 +16,8 @@ from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies,
 REGRESSED, NEW, FIXED, CAUSE, VERDICT = "regressed", "new", "fixed", "changed cause", "changed verdict"
 ACCURACY, JUDGED, NO_LONGER = "changed accuracy", "newly judged", "no longer judged"
 BROKEN, OPEN, UNSTABLE = "broken", "not asked", "comes and goes"
-KINDS = (
-    REGRESSED,
-    NEW,
-    FIXED,
-    CAUSE,
-    VERDICT,
-    ACCURACY,
-    JUDGED,
-    NO_LONGER,
-    BROKEN,
-    OPEN,
-    UNSTABLE,
-)  # in the order told
+# In the order told
+KINDS = (REGRESSED, NEW, FIXED, CAUSE, VERDICT, ACCURACY, JUDGED, NO_LONGER, BROKEN, OPEN, UNSTABLE)
 NOISE = 1.5  # the ratio of errors up to which accuracy is the same: cases differ where they were drawn anew
 FEW = 10  # shared cases of a dtype, at least, by which accuracy is told
 KEYS = ["target", "check", "case"]

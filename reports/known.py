@@ -43,7 +43,7 @@ def join_known(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(joined.values())
 
 
-DO = {  # what is to be done about an entry
+ADVICE = {  # what is to be done about an entry
     State.STALE: "if that is mended, remove it; if it comes and goes with the machine, it is unstable",
     State.EXPIRED: "look again, renew it or remove it",
 }
@@ -64,7 +64,7 @@ def _tell_outdated(one: Entry) -> Iterator[str]:
     words = {State.STALE: "was asked for, and not found on", State.EXPIRED: f"held until {one['expires']}, for"}
     for state, told in words.items():
         if names := [name for name, found in one["on"].items() if found == state]:
-            yield f"{state.value}: {about} {told} {', '.join(names)}: {DO[state]}"
+            yield f"{state.value}: {about} {told} {', '.join(names)}: {ADVICE[state]}"
 
 
 def tell_idle(entries: Iterable[Entry]) -> list[str]:

@@ -13,7 +13,7 @@ from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.diagnosis.distinct import Distinct
 from depthwise_conformance.judging.tally import Failure, Tally
 from depthwise_conformance.layers.rehearsal import operation_case
-from depthwise_conformance.reports.known import State
+from depthwise_conformance.reports.known import ADVICE, State
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.running.knownfile import Entry
 from depthwise_conformance.running.targets import Target
@@ -88,7 +88,7 @@ class Known:
                 self._note(entry, target, State.OTHER_VERSION)
             elif entry.expires < self.today:
                 self._note(entry, target, State.EXPIRED)
-                ended = f"held until {entry.expires}, and covers nothing any more: look again, renew it or remove it"
+                ended = f"held until {entry.expires}, and covers nothing any more: {ADVICE[State.EXPIRED]}"
                 told.append(f"expired: {about} {ended}")
             elif self._covered(entry, target):
                 continue
@@ -98,7 +98,7 @@ class Known:
                 self._note(entry, target, State.PASSED if entry.unstable else State.STALE)
                 none = "no discrepancy is of its family" if entry.family else "none of them fails"
                 asked = f"{count} judged case{'s' * (count > 1)} of {target.name} asked for it"
-                told += [] if entry.unstable else [f"stale: {about}: {asked}, and {none}; if that is mended, remove it"]
+                told += [] if entry.unstable else [f"stale: {about}: {asked}, and {none}; {ADVICE[State.STALE]}"]
         return told
 
     def describe(self) -> list[dict[str, Any]]:

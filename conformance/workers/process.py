@@ -223,7 +223,7 @@ class Process:
                 return self._discard()
             if len(self._incoming) < end or payload > room:
                 return None
-            frame = memoryview(bytes(self._incoming[PREFIX.size : end]))  # its own: a profiler may hold what views it
+            frame = memoryview(self._incoming[PREFIX.size : end])  # a copy: a profiler may hold what views it
             message = decode(frame[:header], frame[header:])
         except (ProtocolError, ValueError, RecursionError) as error:
             raise WorkerLostError(f"the worker's answer could not be read: {error}") from error
