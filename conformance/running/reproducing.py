@@ -27,6 +27,7 @@ FORMULA = "A 4D tensor representing activation(depthwise_conv2d(inputs, kernel) 
 SHAPE = "A 4D tensor with shape: (batch_size, new_height, new_width, channels * depth_multiplier)."
 # What the documentation says, by check; for other checks of layers, its entry for the argument.
 SENTENCES = {"shape": SHAPE, "shape_inference": SHAPE, "errors": "Arguments, and Raises: what each argument accepts."}
+RELATED = "related call"  # why it is asked: no result of the run
 OF_LAYERS = "The constructor's signature, and its entry for each argument."
 
 
@@ -88,9 +89,8 @@ def ask_related(target: Target, case: AnyCase, examiner: Examiner) -> Examined |
     expectation = expect(case)
     relation = choose(expectation, target.claim)
     try:
-        for examined in examiner.examine_all(
-            target, relation.calls(expectation) if relation else (), {OUTPUT_CHECK}, True
-        ):
+        calls = relation.calls(expectation) if relation else ()
+        for examined in examiner.examine_all(target, calls, {OUTPUT_CHECK}, thorough=True, asked=RELATED):
             judgement = examined.judgement(OUTPUT_CHECK)
             if judgement is not None and judgement.verdict.is_discrepancy:
                 return examined

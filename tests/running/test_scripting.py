@@ -21,8 +21,11 @@ from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.tally import Examined
 from depthwise_conformance.judging.values import expect
 from depthwise_conformance.reference import LayerConfig
+from depthwise_conformance.reports.journal import RECORDED
 from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.running.answering import Reply
 from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.journal import Journal
 from depthwise_conformance.running.reproducing import ask_related
 from depthwise_conformance.running.scripting import write_script
 from depthwise_conformance.running.scripttext import UNPACKED, Asked
@@ -164,10 +167,14 @@ def test_many_numbers_are_packed(dtype):
 
 def test_a_related_call_that_is_wrong_by_itself_is_found():
     (target,) = open_targets(requests([], [FLIPPED]), 20.0)
+    journal, reply = Journal(), Reply()
+    journal.writer = reply
     try:
-        examined = ask_related(target, CASE, Examiner(("metamorphic",)))
+        examined = ask_related(target, CASE, Examiner(("metamorphic",), journal=journal))
     finally:
         target.worker.close()
+    assert [answer.case for answer in reply.answers] == [examined.expectation.case.id]
+    assert not {answer.asked for answer in reply.answers} & set(RECORDED)  # results are what the run itself asked
     assert examined.judgement("output").verdict is Verdict.WRONG_VALUE
     assert choose(expect(CASE)).calls(expect(CASE))[0].case == examined.expectation.case
 
