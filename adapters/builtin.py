@@ -6,24 +6,52 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+ROOM = "depthwise_conformance.adapters"
+
 
 class Builtin(NamedTuple):
-    """Where an adapter's class is (`module:Class`), and the packages without which it cannot start."""
+    """Where an adapter's class is (`module:Class`), the packages without which it cannot start, what installs them.
+
+    `packages` are names that Python imports, `requirements` what pip installs for them (the packages themselves, where
+    none are given).
+    """
 
     entry_point: str
     packages: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def installing(self) -> str:
+        """The command that installs what it needs."""
+        return f"pip install {' '.join(self.requirements or self.packages)}"
 
 
 BUILTIN: Mapping[str, Builtin] = MappingProxyType(
     {
-        "keras-tensorflow": Builtin(
-            "depthwise_conformance.adapters.keras_layer:KerasTensorFlow", ("keras", "tensorflow")
-        ),
-        "keras-torch": Builtin("depthwise_conformance.adapters.keras_layer:KerasTorch", ("keras", "torch")),
-        "keras-jax": Builtin("depthwise_conformance.adapters.keras_layer:KerasJax", ("keras", "jax")),
-        "tensorflow": Builtin("depthwise_conformance.adapters.tensorflow_nn:TensorFlowNN", ("tensorflow",)),
-        "torch": Builtin("depthwise_conformance.adapters.torch_conv2d:TorchConv2d", ("torch",)),
-        "jax": Builtin("depthwise_conformance.adapters.jax_lax:JaxLax", ("jax",)),
-        "onnxruntime": Builtin("depthwise_conformance.adapters.onnx_runtime:OnnxRuntime", ("onnx", "onnxruntime")),
+        "keras-tensorflow": Builtin(f"{ROOM}.keras_layer:KerasTensorFlow", ("keras", "tensorflow")),
+        "keras-torch": Builtin(f"{ROOM}.keras_layer:KerasTorch", ("keras", "torch")),
+        "keras-jax": Builtin(f"{ROOM}.keras_layer:KerasJax", ("keras", "jax")),
+        "tensorflow": Builtin(f"{ROOM}.tensorflow_nn:TensorFlowNN", ("tensorflow",)),
+        "torch": Builtin(f"{ROOM}.torch_conv2d:TorchConv2d", ("torch",)),
+        "jax": Builtin(f"{ROOM}.jax_lax:JaxLax", ("jax",)),
+        "onnxruntime": Builtin(f"{ROOM}.onnx_runtime:OnnxRuntime", ("onnx", "onnxruntime")),
+    }
+)
+
+# What a run judges where nobody says what, as far as it is installed
+DEFAULT: tuple[str, ...] = (
+    *("keras-tensorflow", "keras-torch", "keras-jax"),
+    *("tensorflow", "torch", "jax", "onnxruntime"),
+)
+
+# Targets that are asked for by one name, each spelled `name[:mode]`: `--target compiled`; "all" is every one of them
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "default": DEFAULT,
+        "compiled": ("jax:jit",),
+        "exported": (),
+        "mobile": (),
+        "browser": (),
+        "libraries": (),
     }
 )

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from depthwise_conformance import Case, LayerConfig
-from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.builtin import DEFAULT
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.reference import Evaluation, expected_arithmetic
 
@@ -235,12 +235,12 @@ def test_tox_has_an_environment_for_every_target_and_device():
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "tox.ini")
     listed = set(itertools.chain(*map(expand_braces, config["tox"]["env_list"].split())))
-    assert listed == {"tests", "type", "lint", *(f"{name}-{device}" for name in BUILTIN for device in ("cpu", "cuda"))}
+    assert listed == {"tests", "type", "lint", *(f"{name}-{device}" for name in DEFAULT for device in ("cpu", "cuda"))}
 
 
 def test_the_readme_lists_every_target():
     table = (ROOT / "README.md").read_text("utf-8").partition("## Targets\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) == list(BUILTIN)
+    assert re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) == list(DEFAULT)
 
 
 def test_the_readme_adapter_works():

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.builtin import BUILTIN, DEFAULT, GROUPS
 from depthwise_conformance.adapters.loading import adapter_names
 from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError
@@ -95,15 +95,16 @@ class Target:
 
 
 def requests(targets: Sequence[str], adapters: Sequence[str], workers: Sequence[str] = ()) -> list[Request]:
-    """The targets asked for; without any, every installed one (or the given adapters and workers alone).
+    """The targets asked for; without any, those of the default run that are installed, and other packages' (or the
+    given adapters and workers alone).
 
-    `targets` are spelled `name[:mode][@device]`, `adapters` `path/to/file.py:ClassName`, `workers` as one types a
-    command. Raises UsageError.
+    `targets` are spelled `name[:mode][@device]`, or are the names of groups, of which those that are installed are
+    taken; `adapters` are spelled `path/to/file.py:ClassName`, `workers` as one types a command. Raises UsageError.
     """
-    asked = [_by_name(spelling) for spelling in targets]
+    asked = [_by_name(spelling) for name in targets for spelling in _members(name)]
     asked += [_by_file(location) for location in adapters]
     asked += [Request(command, Launch(command, command=command_words(command))) for command in workers]
-    asked = asked or [_by_name(name) for name in adapter_names() if not missing(name)]
+    asked = asked or [_by_name(name) for name in adapter_names() if by_default(name) and not missing(name)]
     if not asked:
         raise UsageError("no framework is installed; try: pip install 'depthwise-conformance[torch]', or --adapter")
     return asked
@@ -135,6 +136,28 @@ def asking_for(target: Target) -> list[str]:
 def missing(name: str) -> tuple[str, ...]:
     """The packages that a built-in target needs and that are not installed (whichever distribution brings them)."""
     return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
+
+
+def by_default(name: str) -> bool:
+    """Whether a run judges the target where nobody says what: seven of ours, and all that other packages bring."""
+    return name in DEFAULT or name not in BUILTIN
+
+
+def members(group: str) -> tuple[str, ...]:
+    """The spellings of a group's targets, installed or not; "all" is every group's."""
+    groups = GROUPS.values() if group == "all" else (GROUPS[group],)
+    return tuple(dict.fromkeys(spelling for names in groups for spelling in names))
+
+
+def _members(name: str) -> list[str]:
+    """The targets that a name stands for: itself, or those of a group that are installed."""
+    if name != "all" and name not in GROUPS:
+        return [name]
+    found = [spelling for spelling in members(name) if not missing(spelling.partition(":")[0])]
+    if not found:
+        absent = ", ".join(members(name)) or "it has none"
+        raise UsageError(f"target {name!r}: of this group nothing is installed: {absent}; see `targets`")
+    return found
 
 
 def open_targets(
@@ -177,10 +200,11 @@ def _by_name(spelling: str) -> Request:
     match = SPELLING.fullmatch(spelling)
     names = adapter_names()
     if match is None or match["name"] not in names:
-        raise UsageError(f"target {spelling!r}: accepted are {', '.join(names)}, as name[:mode][@device]")
+        told = f"accepted are {', '.join(names)}, as name[:mode][@device], and the groups all, {', '.join(GROUPS)}"
+        raise UsageError(f"target {spelling!r}: {told}")
     if absent := missing(match["name"]):
         needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
-        raise UsageError(f"target {spelling!r}: {needed}; try: pip install {' '.join(absent)}")
+        raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[match['name']].installing}")
     launch = Launch(names[match["name"]], mode=match["mode"] or "")
     return Request(match["name"], launch, match["device"] or "")
 

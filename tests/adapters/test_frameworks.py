@@ -6,7 +6,7 @@ uninitialised memory holds. When a new release mends one, its line goes, and the
 
 import pytest
 
-from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.builtin import DEFAULT
 from depthwise_conformance.casebook.case import AnyCase, Case, Data, LayerCase, Refusal, canonical
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.catalogue import layer_cases
@@ -16,7 +16,7 @@ from depthwise_conformance.reports.record import CHECKS, Verdict
 from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.targets import Target, missing, open_targets, requests
 
-INSTALLED = [name for name in BUILTIN if not missing(name)]
+INSTALLED = [name for name in DEFAULT if not missing(name)]
 KERAS = ("keras-tensorflow", "keras-torch", "keras-jax")
 
 

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
         target.worker.close()
         _tell(target)
     for name in names:
-        if absent := missing(name):
-            print(f"{name}: not installed; try: pip install {' '.join(absent)}")
+        if missing(name):
+            print(f"{name}: not installed; try: {BUILTIN[name].installing}")
         elif not opened:
             print(f"{name}: {_installed(name)}")
     if names and not opened:
