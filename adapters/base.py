@@ -135,11 +135,14 @@ class Adapter(ABC):
 
     Arrays are contiguous, but for the check `memory`: it asks for those of `LAYOUTS` that `layouts` names, which is to
     name what reaches the software as it came. Where it is copied first (into C order, into a file), name none.
+
+    Where every new shape costs seconds, `cases` says how many cases it is asked at most: those that cover most pairs.
     """
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]] = ()
     claims: ClassVar[str] = ""  # what it supports, in the claims language: cases are drawn inside it
+    cases: int = 0  # that it is asked at most, 0 for all
     layouts: ClassVar[tuple[str, ...]] = ()  # of `LAYOUTS`: how arrays may lie in memory that it passes on as they are
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:

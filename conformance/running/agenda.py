@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,6 +163,39 @@ class Agenda:
                 yield case
 
 
+class Few:
+    """What a target is asked that is to be asked few cases, so many of the run's at most.
+
+    They are the first of its own catalogue, each of which covers what most tuples of those before left, then draws; and
+    as many whole layers. A run of fewer examples asks fewer.
+    """
+
+    def __init__(self, options: Options, claim: Claim, most: int) -> None:
+        whole = catalogue(options.strength, claim)
+        self.most = min(most, options.examples)
+        order = dict.fromkeys((*sorted(whole, key=_plainness)[:PLAIN], *whole))
+        self._first = {case.id for case in (*itertools.islice(order, self.most), *options.first)}
+        parts = options.shard[1]
+        self._draws, self._layers = -(-(self.most - len(whole)) // parts), -(-self.most // parts)
+
+    def take(self, cases: Iterable[Case], drawn: bool) -> list[Case]:
+        """Those of the next cases that are asked."""
+        taken = []
+        for case in cases:
+            if case.id in self._first:
+                taken.append(case)
+            elif drawn and self._draws > 0:
+                self._draws -= 1
+                taken.append(case)
+        return taken
+
+    def take_layers(self, cases: Iterable[WholeLayer]) -> list[WholeLayer]:
+        """Those of the next layers that are asked."""
+        taken = list(cases)[: self._layers]
+        self._layers -= len(taken)
+        return taken
+
+
 def is_in(shard: tuple[int, int], case: AnyCase) -> bool:
     """Whether a case belongs to that shard, counted from 1, of so many."""
     number, count = shard
@@ -176,12 +210,15 @@ def _plainness(case: Case) -> tuple[object, ...]:
     return (not case.input_shape[0], *unusual, *others, extent(case))
 
 
-def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
+def planned(options: Options, checks: Collection[str], claim: Claim, most: int = 0) -> int:
     """The number of cases that a target with this claim is judged on by these checks, if it is alone; 0 if endless.
+
+    `most` is how many it is asked at most, 0 for all.
 
     Of a shard, about as many.
     """
-    if options.examples == ENDLESS:
+    few = min(most, options.examples) or ENDLESS
+    if options.examples == few == ENDLESS:
         return 0
     whole = sum(case.check in checks for case in layers(options))
     if options.given:
@@ -189,6 +226,7 @@ def planned(options: Options, checks: Collection[str], claim: Claim) -> int:
     operation = len(catalogue(options.strength, claim))
     if not options.fast:
         operation += options.examples + len(activation_cases(claim)) + len(fixed_cases(claim))
+    whole, operation = min(whole, few // options.shard[1]), min(operation, few)
     return whole + (operation // options.shard[1] if set(checks) - set(LAYER_CHECKS) else 0)
 
 

@@ -71,6 +71,7 @@ def describe_target(target: Target, strength: int) -> dict[str, Any]:
         "compiled_programs": target.worker.launch.programs,
         "claims": target.claim.text,
         "cases": target.cases,
+        **({"most": target.most} if target.most else {}),
         "judged": target.judged,
         "declined": dict(target.declined),
         "seconds": round(target.seconds, 3),

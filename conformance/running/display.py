@@ -55,7 +55,7 @@ class RunConsole:
         if run is None or not run.selected:
             return
         judged = [one for one in run.targets if one.name in run.selected]
-        totals = {one.name: planned(run.engine.options, run.selected[one.name], one.claim) for one in judged}
+        totals = {one.name: planned(run.engine.options, run.selected[one.name], one.claim, one.most) for one in judged}
         checks, given = len(set().union(*run.selected.values())), len(run.given.cases)
         drawn = run.options.examples if run.options.minutes is None else f"{run.options.minutes:g} minutes of"
         asked = f"{given} given case{'s' * (given > 1)} each" if given else f"{drawn} drawn cases each"

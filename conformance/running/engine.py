@@ -27,7 +27,7 @@ from depthwise_conformance.layers.judging import CHOICE
 from depthwise_conformance.reports.journal import RUN
 from depthwise_conformance.reports.record import LAYER_CHECKS, Record, Verdict
 from depthwise_conformance.running import interrupts
-from depthwise_conformance.running.agenda import CHUNK, PLAIN, Agenda, Directly, Drawing, Options, chunks, layers
+from depthwise_conformance.running.agenda import CHUNK, PLAIN, Agenda, Directly, Drawing, Few, Options, chunks, layers
 from depthwise_conformance.running.comparing import Comparing
 from depthwise_conformance.running.drawing import draw_pool
 from depthwise_conformance.running.examining import Examiner, Promise, is_layer_claimed, is_told_by_operation
@@ -93,6 +93,7 @@ class Engine:
         self.lanes: Elsewhere | None = None
         self.over: Callable[[], bool] = lambda: False  # whether enough was drawn
         self.reached = 0  # examples, when it was over
+        self._chosen: dict[str, Few] = {}  # by the target
         self._jobs = jobs
         self._active = threading.Semaphore(jobs)
 
@@ -155,7 +156,8 @@ class Engine:
     def _diagnose(self, target: Target, pool: Sequence[Case]) -> None:
         tallies = {check: self.tallies[target.name, check] for check in self.options.checks}
         hurried = self.stopped or self.options.fast or target.status != "judged"
-        budget = Budget(0 if hurried else self.options.questions, self.options.backstop)
+        asked = min(self.options.questions, target.most or self.options.questions)
+        budget = Budget(0 if hurried else asked, self.options.backstop)
         with confined(target):
             self.distinct[target.name] = self._diagnosis(target, pool, budget).distinguish(tallies)
         target.cut_short |= budget.struck
@@ -225,6 +227,9 @@ class Engine:
     ) -> Callable[[], None]:
         checks = set(selected[target.name]) - set(LAYER_CHECKS)
         mine = [expectation for expectation in expectations if target.claim.covers(expectation.case)]
+        if (few := self._few(target)) is not None:
+            taken = set(few.take((one.case for one in mine), block is not None))
+            mine = [one for one in mine if one.case in taken]
         if not checks or not mine:
             return lambda: None
         promise = self._ask_elsewhere(target, [expectation.case for expectation in mine], checks)
@@ -251,10 +256,16 @@ class Engine:
         self._give_up_if_all_raise_alike(target)
         self._progress(target, len(mine))
 
+    def _few(self, target: Target) -> Few | None:
+        """What chooses for a target that is asked few cases; None for one that is asked all that it claims."""
+        if target.most and not self.options.given and target.name not in self._chosen:
+            self._chosen[target.name] = Few(self.options, target.claim, target.most)
+        return self._chosen.get(target.name)
+
     def _compare_cores(self, selected: Mapping[str, Collection[str]], target: Target) -> None:
         """One core against all of them, on layers that are large enough to be split."""
         check = judge.METAMORPHIC_CHECK
-        if target.status != "judged" or check not in selected[target.name]:
+        if target.status != "judged" or target.most or check not in selected[target.name]:
             return
         others = [case for case in fixed_cases(target.claim) if not judge.is_related(case)]
         expectations = [expect(case) for case in others[:ON_ONE_CORE]]
@@ -271,6 +282,8 @@ class Engine:
     ) -> Callable[[], None]:
         checks = selected[target.name]
         mine = [case for case in cases if case.check in checks and is_layer_claimed(target.claim, case)]
+        if (few := self._few(target)) is not None:
+            mine = few.take_layers(mine)
         if not mine:
             return lambda: None
         return partial(self._evaluate_layers, mine, checks, self._ask_elsewhere(target, mine, checks), target)

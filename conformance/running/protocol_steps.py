@@ -147,6 +147,8 @@ def _misdescribed(header: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"`claims` is {header['claims']!r}",
             "a text in the claims language; none, or an empty one, claims everything",
         )
+    if type(header.get("cases", 0)) is not int or header.get("cases", 0) < 0:
+        yield f"`cases` is {header['cases']!r}", "how many cases it is asked, a number; none, or 0, for all"
 
 
 # What every worker is asked.

@@ -30,6 +30,7 @@ class Shrinker:
         self._options = options
         self._examiner = examiner
         self._left = options.search_budget
+        self._left_of: dict[str, int] = {}  # by the target: one that is asked few cases has few steps
         self.hurried = False  # as found will do
 
     def shrink(
@@ -76,7 +77,7 @@ class Shrinker:
                 best = Failure(case, judgement)
             return True
 
-        given = min(self._options.search_steps, self._left)
+        given = self._steps(target)
         budget = Budget(given, self._options.backstop)
         if best.case.data.arrays and not fails(_without_arrays(best.case)):
             return best  # it takes these numbers
@@ -85,8 +86,14 @@ class Shrinker:
         if isinstance(best.case, Case):
             simplify(best.case, fails)
         self._left -= given - budget.left
+        self._left_of[target.name] -= given - budget.left
         target.cut_short |= budget.struck
         return best
+
+    def _steps(self, target: Target) -> int:
+        """How many there may be for one discrepancy of this target."""
+        left = self._left_of.setdefault(target.name, target.most or self._left)
+        return min(self._options.search_steps, self._left, left)
 
 
 def _others(distinct: Distinct, found: Sequence[Distinct]) -> list[Distinct]:

@@ -37,6 +37,8 @@ def print_summary(folder: Path, console: Console) -> None:
         for target in run["targets"]:
             if target["status"] != "judged":
                 console.print(f"{target['target']} {target['status']}: {target['message']}", soft_wrap=True)
+            elif target.get("most") and (told := _tell_few(target)):
+                console.print(told, style="dim", soft_wrap=True)
         for model in run.get("models", []):
             for name, why in (*model["notes"], *(("left out: " + name, why) for name, why in model["skipped"])):
                 console.print(f"{model['file']}: {name}: {why}", soft_wrap=True)
@@ -55,6 +57,15 @@ def print_summary(folder: Path, console: Console) -> None:
     found = tell_counts(digest.found, bool(entries))
     console.print(f"Took {duration(digest.seconds)}.")
     console.print(f"{found}. Report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def _tell_few(target: Mapping[str, Any]) -> str:
+    """How far the few cases go that a target is asked; nothing where that is not known."""
+    if (covered := target.get("coverage")) is None:
+        return ""
+    words = {1: "values", 2: "pairs", 3: "triples"}[covered["strength"]]
+    reached = f"{covered['covered']:,} of {covered['allowed']:,} {words} of argument values"
+    return f"{target['target']} is asked {target['most']} cases at most: those judged cover {reached}."
 
 
 def _tables(digest: Digest, width: int) -> Iterator[Table]:

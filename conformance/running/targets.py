@@ -59,6 +59,7 @@ class Target:
     status: str = "judged"
     message: str = ""
     claim: Claim = EVERYTHING
+    most: int = 0  # cases that it is asked, as it says; 0 for all
     cases: int = 0
     judged: int = 0
     declined: collections.Counter[str] = field(default_factory=collections.Counter)  # cases, by the reason
@@ -241,6 +242,7 @@ def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Work
         hello["unsupported"],
         declared,
         claim=claim,
+        most=hello.get("cases", 0),
     )
 
 

@@ -50,7 +50,8 @@ def is_hello(header: Mapping[str, Any]) -> bool:
     texts = [header.get("name"), header.get("claims", ""), *(text for m in mappings if m for text in m.values())]
     texts += [text for one in lists if one for text in one]
     named = isinstance(texts[0], str) and texts[0].isprintable() and 0 < len(texts[0]) <= NAME_AT_MOST
-    return named and header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
+    counted = type(header.get("cases", 0)) is int and header.get("cases", 0) >= 0
+    return named and counted and header.get("protocol") == VERSION and all(isinstance(text, str) for text in texts)
 
 
 def read_outcome(request: Message, answer: Message) -> Outcome:

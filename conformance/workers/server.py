@@ -276,6 +276,7 @@ def hello(adapter: Adapter) -> Mapping[str, Any]:
         "unsupported": _texts("unsupported", dict(description.unsupported)),
         "arithmetic": _texts("arithmetic", dict(description.arithmetic)),
         "claims": _text("claims", description.claims or adapter.claims),
+        **({"cases": adapter.cases} if adapter.cases else {}),
     }
 
 

@@ -137,3 +137,15 @@ class Stops(Honest):
         if Stops.calls == 2:
             breakpoint()
         return super().forward(config, x, kernel, bias)
+
+
+class Slow(Honest):
+    """Wants few cases, and is wrong where "same" padding meets strides."""
+
+    name: ClassVar[str] = "slow"
+    cases = 30
+
+    def forward(self, config: LayerConfig, x: Array, kernel: Array, bias: Array | None) -> Array:
+        if config.padding == "same" and max(config.strides) > 1:
+            return super().forward(config, x, -kernel, bias)
+        return super().forward(config, x, kernel, bias)

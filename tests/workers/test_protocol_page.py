@@ -86,7 +86,7 @@ def test_the_page_names_every_argument_that_comes():
     text = PAGE.read_text("utf-8")
     for name in ("kernel_size", "strides", "dilation_rate", "padding", "depth_multiplier", "data_format", "activation"):
         assert f"`{name}`" in text
-    for name in ("use_bias", "dtype", "strided_dilation", "claims", "traceback", "printed"):
+    for name in ("use_bias", "dtype", "strided_dilation", "claims", "cases", "traceback", "printed"):
         assert f"`{name}`" in text
     assert all(f"| `{name}` | " in text for name in LAYOUTS)
     assert WINDOW == 24, "two dozen requests may be under way"
