@@ -45,6 +45,7 @@ from depthwise_conformance.casebook.factors import (
     several,
 )
 from depthwise_conformance.casebook.facts import PAIRS, facts
+from depthwise_conformance.casebook.kept import kept
 from depthwise_conformance.casebook.strategies import WORK
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reference.geometry import join_shape
@@ -74,6 +75,7 @@ class Coverage:
 
 
 @functools.cache
+@kept
 def catalogue(strength: int = 2, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     """Small cases that cover every allowed tuple of what is claimed.
 

@@ -16,6 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from depthwise_conformance.casebook.case import Case, LayerCase, Refusal
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered, facts
+from depthwise_conformance.casebook.kept import kept
 from depthwise_conformance.casebook.strategies import Draw, cases
 from depthwise_conformance.layers.catalogue import drawn_layer_cases
 from depthwise_conformance.layers.refusals import OUTSIDE, refusals
@@ -49,6 +50,7 @@ class _EnoughError(BaseException):
 
 
 @functools.lru_cache(maxsize=8)  # several targets, or runs of one process, ask for the same
+@kept
 def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     """The first `count` distinct cases of a seed (fewer if Hypothesis finds no more), as unlike one another as may be.
 

@@ -7,7 +7,6 @@ cores, by which XLA chooses instructions and divides work.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import platform
@@ -17,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.casebook.kept import prune
 
 FOLDER, SWITCH = "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"
 KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
@@ -43,7 +43,7 @@ def compiled_folder(adapter: str, device: str) -> str:
     folder = kept / f"{build}-{hashlib.sha256(_processor().encode()).hexdigest()[:16]}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who may write there, runs code here
-        prune(kept)
+        prune(kept.rglob("*-cache"), LIMIT_BYTES)
     except OSError:
         return ""
     return str(folder) if os.access(folder, os.R_OK | os.W_OK | os.X_OK) else ""
@@ -52,23 +52,6 @@ def compiled_folder(adapter: str, device: str) -> str:
 def variables(folder: str) -> dict[str, str]:
     """What tells JAX to keep every program in that folder; nothing where the user has told it of one."""
     return {FOLDER: folder, **KEEP_ALL} if folder and FOLDER not in os.environ else {}
-
-
-def prune(kept: Path, limit: int = LIMIT_BYTES) -> None:
-    """Where more is kept than the limit, in bytes, the oldest go until half is left. Raises OSError."""
-    files = []
-    for path in kept.rglob("*-cache"):
-        with contextlib.suppress(FileNotFoundError):  # another run may be pruning
-            status = path.stat()
-            files.append((status.st_mtime, status.st_blocks * 512, path))
-    total = sum(size for _, size, _ in files)
-    if total <= limit:
-        return
-    for _, size, path in sorted(files):
-        if total <= limit // 2:
-            return
-        path.unlink(missing_ok=True)
-        total -= size
 
 
 def _build() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 
 import pytest
 from hypothesis import given, settings
@@ -200,7 +201,7 @@ def test_what_is_told_as_a_condition_is_a_statement_of_the_language():
 
 
 def test_the_same_draw_draws_the_same():
-    assert draw_block.__wrapped__(0, 60, Claim(KERNEL)) == drawn_inside(KERNEL)  # drawn again, not remembered
+    assert inspect.unwrap(draw_block)(0, 60, Claim(KERNEL)) == drawn_inside(KERNEL)  # drawn again, not remembered
 
 
 @pytest.mark.parametrize("text", ["channels == 0", "kernel_size == 3 and kernel_size == 5", "dtype != dtype"])

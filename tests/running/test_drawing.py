@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,26 +18,29 @@ from depthwise_conformance.judging.tally import extent
 from depthwise_conformance.running.drawing import draw_block, draw_layer_cases, draw_refusals, search
 
 
-def test_drawing_depends_on_seed_and_count_alone():
+def printed(program: str, cache: Path) -> list[str]:
+    """What a process prints that has nothing kept but in this folder."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, "-P", "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_drawing_depends_on_seed_and_count_alone(tmp_path):
     first = [case.id for case in draw_block(5, 60)]
     np.random.default_rng().random()
     draw_block(6, 10)
-    assert [case.id for case in draw_block.__wrapped__(5, 60)] == first  # drawn again, not remembered
+    assert [case.id for case in inspect.unwrap(draw_block)(5, 60)] == first  # drawn again, not remembered
     assert [case.id for case in draw_block(6, 60)] != first
     program = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(5, 60)])"
-    other = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
-    assert other.stdout.split() == first
+    assert printed(program, tmp_path) == first
 
 
 def test_drawing_does_not_depend_on_what_else_is_imported(tmp_path):
     """Hypothesis looks for interesting constants in all modules that are not installed packages."""
     (tmp_path / "project.py").write_text(f"INTERESTING = {list(range(100, 1000))}")
     draw = "from depthwise_conformance.running.drawing import draw_block; print(*[c.id for c in draw_block(0, 400)])"
-    drawn = []
-    for program in (draw, f"import sys; sys.path.append({str(tmp_path)!r}); import project; {draw}"):
-        command = [sys.executable, "-P", "-c", program]
-        drawn.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    assert drawn[0] == drawn[1]
+    beside = f"import sys; sys.path.append({str(tmp_path)!r}); import project; {draw}"
+    assert printed(draw, tmp_path / "one") == printed(beside, tmp_path / "two")
 
 
 @pytest.mark.parametrize("claim", ["", "kernel_size == 3 and dtype == 'float32' and channels == 8"])

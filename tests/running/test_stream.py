@@ -31,8 +31,9 @@ NARROW = Claim("dtype == 'float32' and channels == 8")
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
+def small(monkeypatch, tmp_path):
     """Small blocks, drawn anew, and no page."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     drawing.draw_block.cache_clear()
     monkeypatch.setattr("depthwise_conformance.running.agenda.BLOCK", 20)
     monkeypatch.setattr(drawing, "BLOCK", 20)

@@ -13,7 +13,7 @@ from worker_calls import forward
 
 from depthwise_conformance.adapters.builtin import BUILTIN
 from depthwise_conformance.workers import compiled, process
-from depthwise_conformance.workers.compiled import FOLDER, SWITCH, compiled_folder, prune
+from depthwise_conformance.workers.compiled import FOLDER, SWITCH, compiled_folder
 from depthwise_conformance.workers.inside import Inside
 from depthwise_conformance.workers.process import Launch
 
@@ -106,19 +106,6 @@ def test_a_folder_that_cannot_be_made_or_written_is_no_failure(monkeypatch, tmp_
     install(monkeypatch, LIBRARY)
     assert compiled_folder(JAX, "cpu") == ""
     assert told("") == {}
-
-
-def test_what_is_more_than_the_limit_goes_the_oldest_first(tmp_path):
-    for age in range(8):
-        path = tmp_path / "jax" / f"build-{age % 2}" / f"{age}-cache"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(4096))
-        os.utime(path, (1000 - age, 1000 - age))
-    used = sum(path.stat().st_blocks * 512 for path in tmp_path.rglob("*-cache"))
-    prune(tmp_path / "jax", limit=used)
-    assert len(list(tmp_path.rglob("*-cache"))) == 8
-    prune(tmp_path / "jax", limit=used - 1)
-    assert sorted(path.name for path in tmp_path.rglob("*-cache")) == ["0-cache", "1-cache", "2-cache"]
 
 
 def test_in_process_nothing_is_kept():

@@ -1,0 +1,101 @@
+"""Drawn cases, kept in the user's cache folder: to draw them anew takes a hundred times as long as to read them.
+
+What is kept stands under a digest of all that it depends on: the sources of what draws, the versions of Hypothesis and
+Python, the arguments. A file that cannot be read, or is not what was written, is drawn again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import json
+import platform
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import ParamSpec
+
+import platformdirs
+
+from depthwise_conformance import reference
+from depthwise_conformance.casebook.case import Case, case_from_json
+
+LIMIT_BYTES = 64 << 20  # on disk, of all releases together
+
+P = ParamSpec("P")
+Draws = Callable[P, tuple[Case, ...]]
+
+
+def kept(draws: Draws[P]) -> Draws[P]:
+    """A function that draws cases, the same for the same arguments (which say in their `repr` all that they are)."""
+
+    @functools.wraps(draws)
+    def read_or_drawn(*arguments: P.args, **named: P.kwargs) -> tuple[Case, ...]:
+        bound = inspect.signature(draws).bind(*arguments, **named)
+        bound.apply_defaults()
+        key = hashlib.sha256(f"{draws.__qualname__}{tuple(bound.arguments.values())!r}".encode()).hexdigest()
+        file = _folder(inspect.getfile(draws)) / f"{key}.json"
+        if (found := _read(file)) is not None:
+            return found
+        drawn = draws(*arguments, **named)
+        with contextlib.suppress(OSError):
+            _write(file, drawn)
+            prune(file.parents[1].glob("*/*.json"), LIMIT_BYTES)
+        return drawn
+
+    return read_or_drawn
+
+
+def prune(found: Iterable[Path], limit: int) -> None:
+    """Where files take more than the limit, in bytes, the oldest go until half is left. Raises OSError."""
+    files = []
+    for path in found:
+        with contextlib.suppress(FileNotFoundError):  # another run may be pruning
+            status = path.stat()
+            files.append((status.st_mtime, status.st_blocks * 512, path))
+    total = sum(size for _, size, _ in files)
+    if total <= limit:
+        return
+    for _, size, path in sorted(files):
+        if total <= limit // 2:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+def _folder(module: str) -> Path:
+    """Where what this module draws is kept."""
+    return platformdirs.user_cache_path("depthwise-conformance", appauthor=False) / "draws" / _digest(module)
+
+
+@functools.cache
+def _digest(module: str) -> str:
+    """A digest of all that its draws depend on, but their arguments."""
+    rooms = (Path(__file__).parent, Path(reference.__file__).parent)
+    digest = hashlib.sha256(f"{version('hypothesis')} {version('numpy')} {platform.python_version()}".encode())
+    for source in (Path(module), *sorted(file for room in rooms for file in room.glob("*.py"))):
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _read(file: Path) -> tuple[Case, ...] | None:
+    """The cases; None where there is no such file, or another than was written."""
+    try:
+        digest, _, text = file.read_bytes().partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() == digest:
+            return tuple(case for case in map(case_from_json, json.loads(text)) if isinstance(case, Case))
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _write(file: Path, cases: tuple[Case, ...]) -> None:
+    """Writes beside, then swaps: another run may be reading, or writing the same. Raises OSError."""
+    text = json.dumps([case.to_json() for case in cases]).encode()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as beside:
+        beside.write(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+    Path(beside.name).replace(file)
