@@ -16,30 +16,30 @@ import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar, cast
 
 import platformdirs
 
-from depthwise_conformance import reference
-from depthwise_conformance.casebook.case import Case, case_from_json
+from depthwise_conformance.casebook.case import AnyCase, case_from_json
 
 LIMIT_BYTES = 64 << 20  # on disk, of all releases together
+ROOMS = ("casebook", "layers", "reference")  # what draws depend on, besides the module that makes them
 
 P = ParamSpec("P")
-Draws = Callable[P, tuple[Case, ...]]
+C = TypeVar("C", bound=AnyCase)
 
 
-def kept(draws: Draws[P]) -> Draws[P]:
+def kept(draws: Callable[P, tuple[C, ...]]) -> Callable[P, tuple[C, ...]]:
     """A function that draws cases, the same for the same arguments (which say in their `repr` all that they are)."""
 
     @functools.wraps(draws)
-    def read_or_drawn(*arguments: P.args, **named: P.kwargs) -> tuple[Case, ...]:
+    def read_or_drawn(*arguments: P.args, **named: P.kwargs) -> tuple[C, ...]:
         bound = inspect.signature(draws).bind(*arguments, **named)
         bound.apply_defaults()
         key = hashlib.sha256(f"{draws.__qualname__}{tuple(bound.arguments.values())!r}".encode()).hexdigest()
         file = _folder(inspect.getfile(draws)) / f"{key}.json"
         if (found := _read(file)) is not None:
-            return found
+            return cast("tuple[C, ...]", found)
         drawn = draws(*arguments, **named)
         with contextlib.suppress(OSError):
             _write(file, drawn)
@@ -66,33 +66,38 @@ def prune(found: Iterable[Path], limit: int) -> None:
         total -= size
 
 
+def cache_folder() -> Path:
+    """The user's cache folder for all that is kept from run to run; it may not be there."""
+    return platformdirs.user_cache_path("depthwise-conformance", appauthor=False)
+
+
 def _folder(module: str) -> Path:
     """Where what this module draws is kept."""
-    return platformdirs.user_cache_path("depthwise-conformance", appauthor=False) / "draws" / _digest(module)
+    return cache_folder() / "draws" / _digest(module)
 
 
 @functools.cache
 def _digest(module: str) -> str:
     """A digest of all that its draws depend on, but their arguments."""
-    rooms = (Path(__file__).parent, Path(reference.__file__).parent)
+    package = Path(__file__).parents[1]
     digest = hashlib.sha256(f"{version('hypothesis')} {version('numpy')} {platform.python_version()}".encode())
-    for source in (Path(module), *sorted(file for room in rooms for file in room.glob("*.py"))):
+    for source in (Path(module), *sorted(file for room in ROOMS for file in (package / room).glob("*.py"))):
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def _read(file: Path) -> tuple[Case, ...] | None:
+def _read(file: Path) -> tuple[AnyCase, ...] | None:
     """The cases; None where there is no such file, or another than was written."""
     try:
         digest, _, text = file.read_bytes().partition(b"\n")
         if hashlib.sha256(text).hexdigest().encode() == digest:
-            return tuple(case for case in map(case_from_json, json.loads(text)) if isinstance(case, Case))
+            return tuple(map(case_from_json, json.loads(text)))
     except (OSError, ValueError):
         pass
     return None
 
 
-def _write(file: Path, cases: tuple[Case, ...]) -> None:
+def _write(file: Path, cases: tuple[AnyCase, ...]) -> None:
     """Writes beside, then swaps: another run may be reading, or writing the same. Raises OSError."""
     text = json.dumps([case.to_json() for case in cases]).encode()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

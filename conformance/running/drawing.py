@@ -111,11 +111,15 @@ def draw_pool(seed: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
     return draw_block(seed * 1_000_003 + 500_001, POOL, claim)
 
 
+@functools.lru_cache(maxsize=8)
+@kept
 def draw_refusals(seed: int, count: int) -> tuple[Refusal, ...]:
     """Everything outside what the documentation accepts, and `count` draws of what it refuses by name."""
     return tuple(dict.fromkeys((*OUTSIDE, *_first(refusals(), seed, count))))
 
 
+@functools.lru_cache(maxsize=8)
+@kept
 def draw_layer_cases(seed: int, count: int) -> tuple[LayerCase, ...]:
     """`count` distinct layers whose arguments are all drawn."""
     return tuple(dict.fromkeys(_first(drawn_layer_cases(), seed, count)))

@@ -13,10 +13,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import platformdirs
-
 from depthwise_conformance.adapters.builtin import BUILTIN
-from depthwise_conformance.casebook.kept import prune
+from depthwise_conformance.casebook.kept import cache_folder, prune
 
 FOLDER, SWITCH = "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"
 KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
@@ -37,7 +35,7 @@ def compiled_folder(adapter: str, device: str) -> str:
         return ""
     if FOLDER in os.environ:
         return os.environ[FOLDER]
-    kept = platformdirs.user_cache_path("depthwise-conformance", appauthor=False) / "jax"
+    kept = cache_folder() / "jax"
     if not (build := _build()):
         return ""
     folder = kept / f"{build}-{hashlib.sha256(_processor().encode()).hexdigest()[:16]}"

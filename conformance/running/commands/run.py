@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from depthwise_conformance.casebook.kept import cache_folder
 from depthwise_conformance.reports.ctrf import write_ctrf
 from depthwise_conformance.reports.digest import read_digest
 from depthwise_conformance.reports.files import place_copy
@@ -82,8 +83,8 @@ def judge(options: argparse.Namespace, given: Mapping[str, Any], judged: Conform
     folder = str(plugin.SUITE)
     arguments = [folder, "-c", os.devnull, "--rootdir", folder, "-p", plugin.__name__, "-p", "no:cacheprovider"]
     arguments += ["--capture=no", *as_pytest_takes_them(given)]
+    set_hypothesis_home_dir(cache_folder() / "hypothesis")  # it would make a folder of its own where the user is
     with tempfile.TemporaryDirectory() as scratch:
-        set_hypothesis_home_dir(scratch)  # it would make a folder of its own where the user is
         console = RunConsole(judged, Path(scratch))
         junit = Path(scratch, "junit.xml")  # there is no run to put it beside yet, and may never be
         arguments += [f"--junitxml={junit}", *(["-x"] if options.exitfirst else []), *options.passed]
