@@ -13,7 +13,7 @@ class Builtin(NamedTuple):
     """Where an adapter's class is (`module:Class`), the packages without which it cannot start, what installs them.
 
     `packages` are names that Python imports, `requirements` what pip installs for them (the packages themselves, where
-    none are given).
+    none are given). A target in JavaScript has the program of its worker, `tfjs.mjs`, in the place of the class.
     """
 
     entry_point: str
@@ -21,8 +21,15 @@ class Builtin(NamedTuple):
     requirements: tuple[str, ...] = ()
 
     @property
+    def script(self) -> str:
+        """The worker's program, of the folder `javascript`; "" where a class is the adapter."""
+        return self.entry_point if self.entry_point.endswith(".mjs") else ""
+
+    @property
     def installing(self) -> str:
         """The command that installs what it needs."""
+        if self.script:
+            return "install Node.js, with npm"
         return f"pip install {' '.join(self.requirements or self.packages)}"
 
 
@@ -35,6 +42,9 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
         "torch": Builtin(f"{ROOM}.torch_conv2d:TorchConv2d", ("torch",)),
         "jax": Builtin(f"{ROOM}.jax_lax:JaxLax", ("jax",)),
         "onnxruntime": Builtin(f"{ROOM}.onnx_runtime:OnnxRuntime", ("onnx", "onnxruntime")),
+        "tfjs": Builtin("tfjs.mjs", ()),
+        "tfjs-layer": Builtin("tfjs-layer.mjs", ()),
+        "onnxruntime-web": Builtin("onnxruntime-web.mjs", ()),
     }
 )
 
@@ -51,7 +61,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "compiled": ("jax:jit",),
         "exported": (),
         "mobile": (),
-        "browser": (),
+        "browser": ("tfjs", "tfjs:wasm", "tfjs-layer", "tfjs-layer:wasm", "onnxruntime-web"),
         "libraries": (),
     }
 )

@@ -24,6 +24,7 @@ from depthwise_conformance.judging.values import Expectation, Judgement
 from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.agenda import PLAIN
+from depthwise_conformance.running.javascript import node_command
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.compiled import compiled_folder
 from depthwise_conformance.workers.process import Launch
@@ -127,6 +128,8 @@ def command_words(command: str) -> tuple[str, ...]:
 def asking_for(target: Target) -> list[str]:
     """The options that ask for this target alone."""
     launch = target.worker.launch
+    if launch.adapter in {entry.entry_point for entry in BUILTIN.values()}:
+        return ["--target", target.name]
     if launch.command != Launch.command:
         return ["--worker", launch.adapter, "--device", launch.device]
     if launch.adapter.rpartition(":")[0].endswith(".py"):
@@ -135,8 +138,15 @@ def asking_for(target: Target) -> list[str]:
 
 
 def missing(name: str) -> tuple[str, ...]:
-    """The packages that a built-in target needs and that are not installed (whichever distribution brings them)."""
-    return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None) if name in BUILTIN else ()
+    """The packages that a built-in target needs and that are not installed (whichever distribution brings them).
+
+    Of one in JavaScript, the programs.
+    """
+    if name not in BUILTIN:
+        return ()
+    if BUILTIN[name].script:
+        return tuple(program for program in ("node", "npm") if shutil.which(program) is None)
+    return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None)
 
 
 def by_default(name: str) -> bool:
@@ -207,6 +217,8 @@ def _by_name(spelling: str) -> Request:
         needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
         raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[match['name']].installing}")
     launch = Launch(names[match["name"]], mode=match["mode"] or "")
+    if launch.adapter.endswith(".mjs"):
+        launch = replace(launch, command=node_command(launch.adapter))
     return Request(match["name"], launch, match["device"] or "")
 
 
