@@ -19,6 +19,7 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "run": "judge targets and write a run folder",
     "sweep": "judge targets with the workers of a dask cluster",
     "targets": "list the targets",
+    "environments": "list and remove the environments of targets with other releases",
     "replay": "judge cases again",
     "report": "write a report again, or merge several",
     "compare": "what changed from one run folder to another",

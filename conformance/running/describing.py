@@ -68,6 +68,7 @@ def describe_target(target: Target, strength: int) -> dict[str, Any]:
         "versions": dict(target.versions),
         "status": target.status,
         "message": target.message,
+        "environment": _environment(target),
         "compiled_programs": target.worker.launch.programs,
         "claims": target.claim.text,
         "cases": target.cases,
@@ -82,3 +83,11 @@ def describe_target(target: Target, strength: int) -> dict[str, Any]:
         **target.traits.to_json(),
         "coverage": None if covered is None else dataclasses.asdict(covered),
     }
+
+
+def _environment(target: Target) -> dict[str, Any] | None:
+    """The environment that a target lives in, if not in that of the run."""
+    if (found := target.environment) is None:
+        return None
+    names = ("name", "python", "requirements", "beside", "packages")
+    return {name: getattr(found, name) for name in names}

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
+from depthwise_conformance.running.spelling import spelled
 from depthwise_conformance.running.usage import UsageError
 
 TABLE = "known"  # [[known]], once for each entry
@@ -56,14 +57,23 @@ class Entry:
         return self.url if self.url != NONE else f"{NONE}: {self.why}"
 
     def is_about(self, target: str, check: str) -> bool:
-        """Whether it is about a check of a target, name[:mode]@device. A pattern without device is about every one."""
-        plain = target.rpartition("@")[0]
-        names = ((target if "@" in pattern else plain, pattern) for pattern in self.targets)
+        """Whether it is about a check of a target, name[requirement,...][:mode]@device.
+
+        A pattern without device is about every one, and so it is without requirements.
+        """
+        names = ((name, pattern) for pattern in self.targets for name in _names(target, "@" in pattern))
         return check == self.check and any(name == pattern or fnmatchcase(name, pattern) for name, pattern in names)
 
     def is_for(self, versions: Mapping[str, str]) -> bool:
         """Whether these versions are in its ranges; one that is no version, or is not told, is in none."""
         return all(_is_in(versions.get(name, ""), accepted) for name, accepted in self.versions.items())
+
+
+def _names(target: str, device: bool) -> tuple[str, str]:
+    """What a pattern may name a target by: with its requirements, and without."""
+    full = target if device else target.rpartition("@")[0]
+    found = spelled(full)
+    return full, full if found is None else str(replace(found, requirements=()))
 
 
 def _is_in(version: str, accepted: SpecifierSet) -> bool:

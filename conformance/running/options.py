@@ -19,7 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--target": {
         "action": "append",
         "default": [],
-        "help": "judge this target, name[:mode][@device] (repeatable; default: all)",
+        "help": "judge this target, name[requirement,...][:mode][@device] (repeatable; see docs/targets.md)",
     },
     "--adapter": {
         "action": "append",

@@ -14,6 +14,7 @@ from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.running.casefiles import read_cases
 from depthwise_conformance.running.examining import Examiner
+from depthwise_conformance.running.spelling import spelled
 from depthwise_conformance.running.targets import Target, open_targets, requests
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
@@ -50,7 +51,7 @@ def _file(one: Change, old: Path, new: Path) -> Path:
 def _settled(
     name: str, mine: Sequence[tuple[Change, Path]], versions: Mapping[str, object]
 ) -> Iterator[tuple[Change, Change | None]]:
-    if name.partition("@")[0].partition(":")[0] not in adapter_names():
+    if (asked := spelled(name)) is None or asked.name not in adapter_names():
         yield from ((one, _unanswered(one, f": {name} cannot be asked for by name")) for one, _ in mine)
         return
     full = next(known for known in versions if name in (known, known.partition("@")[0]))  # on a device of the new run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.exhibiting import write_numbers
 from depthwise_conformance.running.scripting import write_script
 from depthwise_conformance.running.scripttext import Asked
+from depthwise_conformance.running.spelling import spelled
 from depthwise_conformance.running.targets import Target, asking_for
 from depthwise_conformance.running.telling import tell_case
 from depthwise_conformance.workers.worker import WorkerBrokenError
@@ -37,7 +39,7 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
     again = functools.cache(partial(_ask, target, case, told.check, examiner))
     try:
         related = partial(ask_related, target, case, examiner)
-        script = write_script(Asked(told, _builtin(target), case, again, related))
+        script = write_script(Asked(told, _builtin(target), case, again, related, _installing(target)))
     except Unsupported as error:
         reason = str(error)
     place = folder / "repro"
@@ -101,4 +103,12 @@ def ask_related(target: Target, case: AnyCase, examiner: Examiner) -> Examined |
 
 def _builtin(target: Target) -> str:
     option, name, *_ = asking_for(target)
-    return name.partition("@")[0] if option == "--target" else ""
+    found = spelled(name) if option == "--target" else None
+    return found.plain if found else ""
+
+
+def _installing(target: Target) -> str:
+    """The command that installs what a target's own environment was made of, in whatever build."""
+    if (found := target.environment) is None:
+        return ""
+    return shlex.join(["pip", "install", *(one.partition("+")[0] for one in (*found.requirements, *found.beside))])

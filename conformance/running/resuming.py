@@ -104,7 +104,12 @@ def identity(options: RunOptions, given: Mapping[str, Any], targets: Iterable[Ta
         "folder": str(Path.cwd()),
         "machine": machine,
         "targets": {
-            target.name: {"versions": target.version_text, "status": target.status, "claims": target.claim.text}
+            target.name: {
+                "versions": target.version_text,
+                "status": target.status,
+                "claims": target.claim.text,
+                "environment": None if target.environment is None else " ".join(target.environment.packages),
+            }
             for target in targets
         },
         "files": {str(path): _digest(path) for path in _files(options)},

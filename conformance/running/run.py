@@ -59,8 +59,8 @@ AGAIN = 5  # times that a known discrepancy is asked for that comes and goes
 
 def _inside(asked: Sequence[Request]) -> type[Worker]:
     """The kind of worker for `--in-process`. Raises UsageError unless one Python adapter alone is asked for."""
-    if len(asked) != 1 or asked[0].launch.command != Launch.command:
-        raise UsageError("in-process: accepted is one target or one adapter, and no worker")
+    if len(asked) != 1 or asked[0].launch.command != Launch.command or asked[0].requirements:
+        raise UsageError("in-process: accepted is one target of this environment or one adapter, and no worker")
     return Inside
 
 

@@ -34,7 +34,8 @@ class Asked:
     """What is to be shown: a discrepancy of the target `name` (without its device), and its smallest case.
 
     `again` asks the target for the case of an operation once more, `related` for the first of its related calls that is
-    wrong by itself; None where that could not be done, or none is.
+    wrong by itself; None where that could not be done, or none is. `installing` is the command that installs what an
+    environment of the target's own has.
     """
 
     told: Discrepancy
@@ -42,6 +43,7 @@ class Asked:
     case: AnyCase
     again: Callable[[], Examined | None] = lambda: None
     related: Callable[[], Examined | None] = lambda: None
+    installing: str = ""
 
 
 def script(asked: Asked, lines: Source, body: Sequence[str]) -> str:
@@ -49,6 +51,7 @@ def script(asked: Asked, lines: Source, body: Sequence[str]) -> str:
     told = asked.told
     title = f"{told.target.partition('@')[0]} ({told.versions}): {told.check} is {told.verdict.value}."
     about = [title, *([f"{told.says[0].upper()}{told.says[1:]}."] if told.says else []), tell_case(asked.case)]
+    about += [f"Needs: {asked.installing}"] if asked.installing else []
     about.append("Expected is what the documentation says, computed exactly. Exits 1 where it shows the fault.")
     environment = [f'os.environ["{name}"] = "{value}"' for name, value in lines.environment.items()]
     numbers = any("inf" in line or "nan" in line for line in body)

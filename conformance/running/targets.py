@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import collections
-import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.adapters.builtin import BUILTIN, DEFAULT, GROUPS
-from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.adapters.loading import GROUP, adapter_names
 from depthwise_conformance.casebook.case import AnyCase, Case
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError
 from depthwise_conformance.judging.tally import KEPT
@@ -24,23 +24,33 @@ from depthwise_conformance.judging.values import Expectation, Judgement
 from depthwise_conformance.reference import FORMATS, Arithmetic, arithmetics
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.agenda import PLAIN
+from depthwise_conformance.running.environments import Environment, UnmadeError
 from depthwise_conformance.running.javascript import node_command
+from depthwise_conformance.running.making import in_environment
+from depthwise_conformance.running.spelling import Spelling, spelled
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.compiled import compiled_folder
 from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker, WorkerBrokenError
 
 WorkerKind = Callable[[Launch, float], Worker]
-SPELLING = re.compile(r"(?P<name>[^:@]+)(:(?P<mode>[^@]+))?(@(?P<device>.+))?")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A target as asked for; `device` is "" for every device that it finds."""
+    """A target as asked for; `device` is "" for every device that it finds.
+
+    With `requirements` it lives in an environment of its own, with these and the distributions `others` that it needs
+    besides: in `environment`, once that is made, or else it is broken by what `unmade` says.
+    """
 
     name: str
     launch: Launch
     device: str = ""
+    requirements: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    environment: Environment | None = None
+    unmade: str = ""
 
 
 @dataclass
@@ -69,6 +79,7 @@ class Target:
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
     workers: int = 1
+    environment: Environment | None = None  # in which it lives, if not in this one
     cut_short: bool = False  # its diagnosis, or the search for a smallest case, by the clock
 
     def expects(self, expectation: Expectation) -> Expectation:
@@ -132,7 +143,7 @@ def asking_for(target: Target) -> list[str]:
         return ["--target", target.name]
     if launch.command != Launch.command:
         return ["--worker", launch.adapter, "--device", launch.device]
-    if launch.adapter.rpartition(":")[0].endswith(".py"):
+    if launch.adapter.rpartition(":")[0].endswith(".py") and target.environment is None:
         return ["--adapter", launch.adapter, "--device", launch.device]
     return ["--target", target.name]
 
@@ -147,6 +158,13 @@ def missing(name: str) -> tuple[str, ...]:
     if BUILTIN[name].script:
         return tuple(program for program in ("node", "npm") if shutil.which(program) is None)
     return tuple(package for package in BUILTIN[name].packages if find_spec(package) is None)
+
+
+def distributions_of(name: str) -> tuple[str, ...]:
+    """What installs a target's adapter and the packages that it needs, as pip takes it."""
+    if name in BUILTIN:
+        return BUILTIN[name].requirements or BUILTIN[name].packages
+    return tuple(entry.dist.name for entry in entry_points(group=GROUP, name=name) if entry.dist)
 
 
 def by_default(name: str) -> bool:
@@ -184,7 +202,7 @@ def open_targets(
     Each is asked what it claims, and no more than `only`. `kind` says where it lives; it may use as many cores as
     `threads` says, 0 for all.
     """
-    asked = [replace(request, launch=replace(request.launch, cores=threads)) for request in asked]
+    asked = [_made(replace(request, launch=replace(request.launch, cores=threads))) for request in asked]
     workers: list[Worker] = []
     opening = partial(_open, timeout=timeout, kind=kind, workers=workers)
     with ThreadPoolExecutor(max(len(asked), 1)) as pool:
@@ -204,22 +222,25 @@ def open_targets(
             target.worker.close()
     if not kept:
         raise UsageError(f"there is no target on device {device!r}; found are {sorted({t.device for t in opened})}")
-    return sorted(kept, key=lambda target: _order(target, asked))
+    order = [(request.launch.adapter, request.launch.python) for request in asked]
+    return sorted(kept, key=lambda target: order.index((target.worker.launch.adapter, target.worker.launch.python)))
 
 
 def _by_name(spelling: str) -> Request:
-    match = SPELLING.fullmatch(spelling)
+    asked = spelled(spelling)
     names = adapter_names()
-    if match is None or match["name"] not in names:
-        told = f"accepted are {', '.join(names)}, as name[:mode][@device], and the groups all, {', '.join(GROUPS)}"
-        raise UsageError(f"target {spelling!r}: {told}")
-    if absent := missing(match["name"]):
+    if asked is None or asked.name not in names:
+        told = f"accepted are {', '.join(names)}, as name[requirement,...][:mode][@device]"
+        raise UsageError(f"target {spelling!r}: {told}, and the groups all, {', '.join(GROUPS)}")
+    if (absent := missing(asked.name)) and not asked.requirements:
         needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
-        raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[match['name']].installing}")
-    launch = Launch(names[match["name"]], mode=match["mode"] or "")
+        raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[asked.name].installing}")
+    launch = Launch(names[asked.name], mode=asked.mode)
     if launch.adapter.endswith(".mjs"):
+        if asked.requirements:
+            raise UsageError(f"target {spelling!r}: accepted are requirements of targets in Python alone")
         launch = replace(launch, command=node_command(launch.adapter))
-    return Request(match["name"], launch, match["device"] or "")
+    return Request(asked.name, launch, asked.device, asked.requirements, distributions_of(asked.name))
 
 
 def _by_file(location: str) -> Request:
@@ -229,22 +250,35 @@ def _by_file(location: str) -> Request:
     return Request(location, Launch(f"{Path(file).resolve()}:{name}"))
 
 
+def _made(request: Request) -> Request:
+    """With the environment that it lives in, or why there is none."""
+    if not request.requirements:
+        return request
+    try:
+        found = in_environment(str(Spelling(request.name, request.requirements)), request.requirements, request.others)
+    except UnmadeError as error:
+        return replace(request, unmade=f"its environment could not be made:\n{error}")
+    return replace(request, environment=found, launch=replace(request.launch, python=str(found.interpreter)))
+
+
 def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Worker]) -> Target:
     device = request.device or "cpu"
-    launch = replace(request.launch, device=device, programs=compiled_folder(request.launch.adapter, device))
+    site = request.environment.site if request.environment else None
+    launch = replace(request.launch, device=device, programs=compiled_folder(request.launch.adapter, device, site))
     worker = kind(launch, timeout)
     workers.append(worker)
     try:
+        if request.unmade:
+            raise WorkerBrokenError(request.unmade)
         hello = worker.start()
         _check_choice(request, launch, hello)
         declared = declared_arithmetic(hello.get("arithmetic", {}))
         claim = read_claim(hello.get("claims", ""))
     except WorkerBrokenError as error:
         worker.close()
-        name = _full_name(request.name, launch)
-        return Target(name, launch.device, worker, status="broken", message=str(error))
+        return Target(_full_name(request, launch), launch.device, worker, status="broken", message=str(error))
     return Target(
-        _full_name(str(hello["name"]), launch),
+        _full_name(replace(request, name=str(hello["name"])), launch),
         launch.device,
         worker,
         hello["versions"],
@@ -255,6 +289,7 @@ def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Work
         declared,
         claim=claim,
         most=hello.get("cases", 0),
+        environment=request.environment,
     )
 
 
@@ -287,16 +322,10 @@ def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) ->
             raise WorkerBrokenError(f"{what} {chosen!r} is not offered by {request.name}; it has {offered[1:]}")
 
 
-def _full_name(name: str, launch: Launch) -> str:
-    mode = f":{launch.mode}" if launch.mode else ""
-    return f"{name}{mode}@{launch.device}"
+def _full_name(request: Request, launch: Launch) -> str:
+    return str(Spelling(request.name, request.requirements, launch.mode, launch.device))
 
 
 def _other_devices(request: Request, target: Target) -> Iterator[Request]:
     if not request.device:
         yield from (replace(request, device=device) for device in target.devices if device != target.device)
-
-
-def _order(target: Target, asked: Sequence[Request]) -> int:
-    locations = [request.launch.adapter for request in asked]
-    return locations.index(target.worker.launch.adapter)

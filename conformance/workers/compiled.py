@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, distribution
+import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 from depthwise_conformance.adapters.builtin import BUILTIN
@@ -24,8 +25,10 @@ LIBRARIES = (".so,", ".dylib,", ".pyd,")  # in a list of files and their digests
 TRAITS = ("vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU part", "Features")
 
 
-def compiled_folder(adapter: str, device: str) -> str:
+def compiled_folder(adapter: str, device: str, packages: Path | None = None) -> str:
     """The folder for the programs of a built-in target that compiles with JAX on the processor; "" where there is none.
+
+    `packages` is where those of another environment are.
 
     That is the user's own where JAX's variable names one. There is none for what else computes on a GPU, where kernels
     are chosen by the clock, where the user has switched it off, or where it cannot be made or written.
@@ -36,7 +39,7 @@ def compiled_folder(adapter: str, device: str) -> str:
     if FOLDER in os.environ:
         return os.environ[FOLDER]
     kept = cache_folder() / "jax"
-    if not (build := _build()):
+    if not (build := _build(packages)):
         return ""
     folder = kept / f"{build}-{hashlib.sha256(_processor().encode()).hexdigest()[:16]}"
     try:
@@ -52,11 +55,11 @@ def variables(folder: str) -> dict[str, str]:
     return {FOLDER: folder, **KEEP_ALL} if folder and FOLDER not in os.environ else {}
 
 
-def _build() -> str:
+def _build(packages: Path | None) -> str:
     """The version of jaxlib with a digest of its libraries; "" where there is none or they are not listed."""
-    try:
-        jaxlib = distribution("jaxlib")
-    except PackageNotFoundError:
+    where = sys.path if packages is None else [str(packages)]
+    jaxlib = next(iter(distributions(name="jaxlib", path=where)), None)
+    if jaxlib is None:
         return ""
     lines = (jaxlib.read_text("RECORD") or "").splitlines()
     libraries = sorted(line for line in lines if any(ending in line for ending in LIBRARIES))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from depthwise_conformance.workers import compiled, warden
+from depthwise_conformance.workers import compiled, elsewhere, warden
 from depthwise_conformance.workers.protocol import (
     JOINED,
     MAX_PAYLOAD,
@@ -34,6 +34,7 @@ MEMORY_BYTES = min(8 << 30, psutil.virtual_memory().total // 2)
 POLL_SECONDS = 0.1
 STDERR_TAIL = 8000
 WAITING = {"OMP_WAIT_POLICY": "passive"}  # idle threads of one target must not take the cores from another
+OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # what belongs to this environment, and to no other
 PIPE = 1 << 16  # what a pipe holds
 DEATH_SECONDS = 5.0  # between the end of a worker's output and its own
 ENDING_SECONDS = 10.0  # in which a warden has ended its worker
@@ -54,6 +55,7 @@ class Launch:
     `adapter` is an adapter's location, or the command as typed where the program that it starts is the target. `cores`
     says how many processor cores it may use, 0 for all; `home` is a home folder of its own, `keras_home` what
     the variable KERAS_HOME says there; `programs` is the folder in which JAX keeps what it has compiled, "" for none.
+    `python` is the interpreter of another environment in which our own worker is started, "" for this one.
     """
 
     adapter: str
@@ -63,6 +65,7 @@ class Launch:
     home: str = ""
     keras_home: str = ""
     programs: str = ""
+    python: str = ""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.workers")
 
 
@@ -74,7 +77,7 @@ class Process:
         self._line = os.fdopen(line, "wb")
         try:
             self._child = subprocess.Popen(
-                _watched(launch.command),
+                _watched(launch),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -288,17 +291,21 @@ class Process:
         return f"the worker died ({how})" + (f"; its last words:\n{said}" if said else "")
 
 
-def _watched(command: tuple[str, ...]) -> tuple[str, ...]:
+def _watched(launch: Launch) -> tuple[str, ...]:
     """The command behind its warden, which our own workers have in them."""
-    if command == Launch.command:
-        return command
-    return (sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), *command)
+    if launch.command != Launch.command:
+        return (sys.executable, "-I", "-S", str(Path(warden.__file__).resolve()), *launch.command)
+    if launch.python:
+        return (launch.python, "-I", str(Path(elsewhere.__file__).absolute()))
+    return launch.command
 
 
 def _environment(launch: Launch) -> dict[str, str]:
     """The worker's environment; with a home of its own, nothing else says where Keras's configuration is."""
     programs = "" if launch.cores else launch.programs  # they were compiled for all cores
     environment = {**WAITING, **compiled.variables(programs), **os.environ}
+    if launch.python:
+        environment = {name: value for name, value in environment.items() if name not in OF_PYTHON}
     if launch.home:
         environment.pop("KERAS_HOME", None)
         environment.update(HOME=launch.home, USERPROFILE=launch.home)

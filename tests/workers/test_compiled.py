@@ -34,7 +34,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 def install(monkeypatch, record: str | None, version: str = "0.9") -> None:
     jaxlib = SimpleNamespace(version=version, read_text=lambda name: record)
-    monkeypatch.setattr(compiled, "distribution", lambda name: jaxlib)
+    monkeypatch.setattr(compiled, "distributions", lambda name, path: iter([jaxlib]))
 
 
 def told(programs: str, cores: int = 0) -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import packages_distributions, version
 
-from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.builtin import BUILTIN, GROUPS
 from depthwise_conformance.adapters.loading import adapter_names
+from depthwise_conformance.running.environments import all_kept
 from depthwise_conformance.running.options import add_options
 from depthwise_conformance.running.status import UNDONE
-from depthwise_conformance.running.targets import Target, missing, open_targets, requests
+from depthwise_conformance.running.targets import Target, members, missing, open_targets, requests
 from depthwise_conformance.running.terminal import shown
 
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         elif not opened:
             print(f"{name}: {_installed(name)}")
     if names and not opened:
+        _tell_others()
         print("`targets --start` starts each and tells its devices, dtypes, modes and limits.")
     return UNDONE if any(target.status == "broken" for target in opened) else 0
 
@@ -45,6 +47,15 @@ def _installed(name: str) -> str:
     owners = packages_distributions()
     found = {owner: version(owner) for package in packages for owner in owners.get(package, ())[:1]}
     return ", ".join(f"{owner} {number}" for owner, number in found.items()) or "installed"
+
+
+def _tell_others() -> None:
+    """What else may be asked for: groups, and targets with other releases."""
+    for group in GROUPS:
+        print(f"group {group}: {', '.join(members(group)) or 'none yet'}")
+    for one in all_kept():
+        print(f"environment {one.name}: {', '.join(one.requirements)} beside {', '.join(one.beside)}")
+    print("Other releases, in an environment of their own: as in keras-torch[keras==3.8.0].")
 
 
 def _tell(target: Target) -> None:

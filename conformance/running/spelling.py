@@ -1,0 +1,58 @@
+"""How targets are spelled: name[requirement,...][:mode][@device]."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from depthwise_conformance.running.usage import UsageError
+
+SPELLING = re.compile(
+    r"(?P<name>[^:@\[\]]+)(\[(?P<requirements>(?:[^\[\]]|\[[^\[\]]*\])*)\])?(:(?P<mode>[^@]+))?(@(?P<device>.+))?"
+)
+COMMA = re.compile(r",(?![^\[]*\])(?=\s*[A-Za-z0-9])")  # not within extras, nor between the bounds of one version
+ACCEPTED = "accepted are distributions of an index with their versions, as in keras-torch[keras==3.8.0,torch>=2.5,<2.9]"
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A target by its name; `requirements` say that it lives in an environment of its own, and what has to be there."""
+
+    name: str
+    requirements: tuple[str, ...] = ()
+    mode: str = ""
+    device: str = ""
+
+    @property
+    def plain(self) -> str:
+        """Its name and mode alone."""
+        return f"{self.name}:{self.mode}" if self.mode else self.name
+
+    def __str__(self) -> str:
+        where = f"[{','.join(self.requirements)}]" if self.requirements else ""
+        return f"{self.name}{where}{f':{self.mode}' if self.mode else ''}{f'@{self.device}' if self.device else ''}"
+
+
+def spelled(text: str) -> Spelling | None:
+    """What a text spells; None where it is none. Raises UsageError for requirements that cannot be had."""
+    if (match := SPELLING.fullmatch(text)) is None:
+        return None
+    bracket = match["requirements"]
+    wanted = () if bracket is None else read_requirements(f"target {text!r}", COMMA.split(bracket))
+    return Spelling(match["name"], wanted, match["mode"] or "", match["device"] or "")
+
+
+def read_requirements(where: str, given: list[str]) -> tuple[str, ...]:
+    """Requirements in one spelling and order. Raises UsageError."""
+    found = []
+    for text in given:
+        try:
+            one = Requirement(text)
+        except InvalidRequirement:
+            raise UsageError(f"{where}: {text.strip()!r} is no requirement: {ACCEPTED}") from None
+        if one.url or one.marker:
+            raise UsageError(f"{where}: {text.strip()!r}: {ACCEPTED}")
+        found.append(str(one))
+    return tuple(sorted(found))
