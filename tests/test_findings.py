@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -53,18 +53,36 @@ def rows() -> dict[str, Discrepancy]:
 
 def render() -> str:
     content, found = chosen(), rows()
-    parts = ["# Findings", content["introduction"].strip()]
+    parts = ["# Findings", content["introduction"].strip(), table(content["finding"], found)]
     for finding in content["finding"]:
         parts.append(f"## {finding['title']}")
         parts += [f"**{told}:** {finding[name].strip()}" for name, told in PARTS.items()]
         parts += [f"```python\n{finding['code'].strip()}\n```", finding.get("prints", "prints")]
         parts.append(f"```text\n{finding['printed'].strip()}\n```")
         mine = [found[name] for name in finding["ids"]]
-        known = (one.known for one in mine if one.known.startswith("https://"))
-        links = dict.fromkeys((*finding.get("upstream", ()), *known))
+        links = upstream(finding, found)
         parts += [f"**Upstream:** {' and '.join(f'<{link}>' for link in links)}"] if links else []
         parts += ["**In a run:**\n\n" + "\n".join(map(told_of, mine))] if mine else []
     return "\n\n".join(parts) + "\n"
+
+
+def table(findings: Sequence[dict[str, Any]], found: dict[str, Discrepancy]) -> str:
+    """A line for each finding, by software."""
+    lines = ["| Software | What | Versions | Verdict | Reported |", "|---|---|---|---|---|"]
+    for finding in sorted(findings, key=lambda one: one["software"].lower()):
+        title = re.sub("[^a-z0-9 _-]", "", finding["title"].lower()).replace(" ", "-")
+        release = re.split(r"[.;,](?=\s|$)", " ".join(finding["versions"].split()))[0]
+        links = ", ".join(f"[{link.rpartition('/')[2]}]({link})" for link in upstream(finding, found))
+        what = f"[{finding['title']}](#{title})"
+        cells = (finding["software"], what, release, finding["verdict"].replace("_", " "), links or "none found")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def upstream(finding: dict[str, Any], found: dict[str, Discrepancy]) -> list[str]:
+    """Links to where it is reported."""
+    known = (found[name].known for name in finding["ids"])
+    return list(dict.fromkeys((*finding.get("upstream", ()), *(url for url in known if url.startswith("https://")))))
 
 
 def told_of(one: Discrepancy) -> str:
