@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description
-from depthwise_conformance.adapters.onnx_runtime import OPERATORS, OnnxRuntime
+from depthwise_conformance.adapters.onnx_builder import OPERATORS
+from depthwise_conformance.adapters.onnx_runtime import OnnxRuntime
 from depthwise_conformance.adapters.translate import claim_of, grouped_kernel, versions
 from depthwise_conformance.reference.config import LayerConfig
 

@@ -8,38 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Unsupported
-from depthwise_conformance.adapters.translate import (
-    declining,
-    device_index,
-    explicit_pads,
-    grouped_kernel,
-    spatial_sizes,
-    versions,
-    weight_shapes,
-)
+from depthwise_conformance.adapters.onnx_builder import ELEMENT_TYPES, conv_model, decline_activation
+from depthwise_conformance.adapters.translate import declining, device_index, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
 
-OPSET = 20  # the first with Gelu
-IR_VERSION = 9  # the one of its time, so that older runtimes accept the model
-ELEMENT_TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
-OPERATORS = {
-    "relu": "Relu",
-    "relu6": "Clip",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "softplus": "Softplus",
-    "gelu": "Gelu",
-    "softmax": "Softmax",
-}
 BFLOAT16 = "ONNX Runtime's NumPy interface does not carry bfloat16"
 
 
 class OnnxRuntime(Adapter):
-    """A Conv node with one group for each channel, its weights constants of the model, as exporters write it.
-
-    ONNX knows channels_first only: Transpose nodes surround the Conv otherwise. "same" becomes explicit pads, since
-    `auto_pad` is deprecated and refuses dilations.
-    """
+    """A Conv node, its weights constants of the model (`onnx_builder`)."""
 
     name: ClassVar[str] = "onnxruntime"
     layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
@@ -96,47 +73,10 @@ class OnnxRuntime(Adapter):
     def _model(
         self, config: LayerConfig, input_shape: tuple[int | None, ...], kernel: AnyArray, bias: AnyArray | None
     ) -> Any:
-        helper, element = self._onnx.helper, getattr(self._onnx.TensorProto, ELEMENT_TYPES[config.dtype])
-        dimensions = [f"d{axis}" if size is None else size for axis, size in enumerate(input_shape)]
-        constants = {"w": grouped_kernel(kernel)} | ({} if bias is None else {"b": bias})
-        if config.activation == "relu6":
-            constants |= {"zero": np.array(0, kernel.dtype), "six": np.array(6, kernel.dtype)}
-        graph = helper.make_graph(
-            self._nodes(config, input_shape, kernel.shape[2], bias is not None),
-            "depthwise",
-            [helper.make_tensor_value_info("x", element, dimensions)],
-            [helper.make_tensor_value_info("y", element, None)],
-            [helper.make_tensor(name, element, a.shape, a.tobytes(), raw=True) for name, a in constants.items()],
-        )
-        opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-
-    def _nodes(
-        self, config: LayerConfig, input_shape: tuple[int | None, ...], channels: int, biased: bool
-    ) -> list[Any]:
-        rows, columns = explicit_pads(config, *spatial_sizes(config, input_shape))
-        convolution = {
-            "group": channels,
-            "kernel_shape": config.kernel_size,
-            "strides": config.strides,
-            "dilations": config.dilation_rate,
-            "pads": (rows[0], columns[0], rows[1], columns[1]),
-        }
-        steps: list[tuple[str, list[str], dict[str, Any]]] = [("Conv", ["w", "b"] if biased else ["w"], convolution)]
-        if config.channels_last:
-            steps = [("Transpose", [], {"perm": (0, 3, 1, 2)}), *steps, ("Transpose", [], {"perm": (0, 2, 3, 1)})]
-        if config.activation not in (None, "linear"):
-            bounds = ["zero", "six"] if config.activation == "relu6" else []
-            steps.append((OPERATORS[config.activation], bounds, {}))
-        names = ["x", *(f"t{index}" for index in range(1, len(steps))), "y"]
-        return [
-            self._onnx.helper.make_node(operator, [names[index], *others], [names[index + 1]], **attributes)
-            for index, (operator, others, attributes) in enumerate(steps)
-        ]
+        return conv_model(self._onnx, config, input_shape, kernel, bias)
 
 
 def _decline(config: LayerConfig) -> None:
     if config.dtype not in ELEMENT_TYPES:
         raise Unsupported(BFLOAT16)
-    if config.activation not in (None, "linear", *OPERATORS):
-        raise Unsupported(f"no function for activation {config.activation!r}")
+    decline_activation(config)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from depthwise_conformance.adapters.base import LAYOUTS, Unsupported
-from depthwise_conformance.adapters.onnx_runtime import ELEMENT_TYPES, IR_VERSION, OPERATORS, OPSET
+from depthwise_conformance.adapters.onnx_builder import ELEMENT_TYPES, IR_VERSION, OPERATORS, OPSET
 from depthwise_conformance.adapters.translate import explicit_pads, spatial_sizes
 from depthwise_conformance.reference.config import LayerConfig
 
