@@ -58,7 +58,11 @@ DEFAULT: tuple[str, ...] = (
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "default": DEFAULT,
-        "compiled": ("jax:jit",),
+        "compiled": (
+            *("tensorflow:function", "tensorflow:xla"),
+            *("torch:compile", "torch:export", "torch:mkldnn_off"),
+            *("jax:jit", "keras-tensorflow:compiled", "keras-torch:compiled", "keras-jax:compiled"),
+        ),
         "exported": (),
         "mobile": (),
         "browser": ("tfjs", "tfjs:wasm", "tfjs-layer", "tfjs-layer:wasm", "onnxruntime-web"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -15,16 +16,22 @@ from depthwise_conformance.adapters.translate import activate, activations, devi
 from depthwise_conformance.reference.config import LayerConfig
 
 STRIDED_DILATION = "tf.nn.depthwise_conv2d documents that dilations want all strides to be 1"
+UNEQUAL = "Current implementation only supports equal length strides in the row and column dimensions."
 LIMITS = {  # where oneDNN does not take the operation over
-    "unequal strides": "Current implementation only supports equal length strides in the row and column dimensions.",
+    "unequal strides": UNEQUAL,
     "data_format='channels_first' on CPU": "Depthwise convolution on CPU is only supported for NHWC format",
 }
 
 
 class TensorFlowNN(Adapter):
-    """`tf.nn.depthwise_conv2d` and `tf.nn.bias_add`, eagerly."""
+    """`tf.nn.depthwise_conv2d` and `tf.nn.bias_add`, eagerly.
+
+    The mode `function` has layer and gradients traced, each as one `tf.function`, `xla` has them compiled by XLA
+    (`jit_compile=True`).
+    """
 
     name: ClassVar[str] = "tensorflow"
+    modes: ClassVar[tuple[str, ...]] = ("function", "xla")
     layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
@@ -32,29 +39,30 @@ class TensorFlowNN(Adapter):
         prepare()
         self._tf: Any = import_module("tensorflow")
         self._activations = activations(self._tf.nn, gelu=self._tf.nn.gelu)
+        self._traced: tuple[LayerConfig | None, Any, Any] = (None, None, None)
         self._place = "/CPU:0" if device == "cpu" else f"/GPU:{device_index(device)}"
 
     def describe(self) -> Description:
         """The devices are the CPU and the GPUs that TensorFlow finds."""
         limits = {"strides with dilation": STRIDED_DILATION, **LIMITS}
+        if self.mode == "xla":  # of which only gradients know the limits
+            limits = {"strides with dilation": STRIDED_DILATION, "gradients with unequal strides": UNEQUAL}
         return Description(versions("tensorflow", "tensorflow-cpu"), devices(self._tf), unsupported=limits)
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """Eagerly."""
         with self._declining(), self._tf.device(self._place):
-            return np.asarray(self._apply(config, *self._to_tensors(x, kernel, bias)).numpy())
+            forward, _ = self._functions(config)
+            return np.asarray(forward(*self._to_tensors(x, kernel, bias)).numpy())
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
     ) -> Gradients:
         """By `tf.GradientTape`."""
         with self._declining(), self._tf.device(self._place):
-            *arguments, cotangent_ = self._to_tensors(x, kernel, bias, cotangent)
-            leaves = [leaf for leaf in arguments if leaf is not None]
-            with self._tf.GradientTape() as tape:
-                tape.watch(leaves)
-                y = self._apply(config, *arguments)
-            arrays = [np.asarray(found.numpy()) for found in tape.gradient(y, leaves, cotangent_)]
+            _, pull_back = self._functions(config)
+            found = pull_back(*self._to_tensors(x, kernel, bias, cotangent))
+            arrays = [np.asarray(gradient.numpy()) for gradient in found]
         return Gradients(arrays[0], arrays[1], arrays[2] if bias is not None else None)
 
     def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -69,6 +77,23 @@ class TensorFlowNN(Adapter):
         with self._declining(), self._tf.device(self._place):
             function = self._tf.function(traced, autograph=False).get_concrete_function(*specs)
         return tuple(function.output_shapes.as_list())
+
+    def _functions(self, config: LayerConfig) -> tuple[Any, Any]:
+        """The layer and its gradients, as functions of arrays; those traced last are kept."""
+        both = partial(self._apply, config), partial(self._pull_back, config)
+        if not self.mode:
+            return both
+        if config != self._traced[0]:
+            traced = (self._tf.function(one, autograph=False, jit_compile=self.mode == "xla") for one in both)
+            self._traced = (config, *traced)
+        return self._traced[1:]
+
+    def _pull_back(self, config: LayerConfig, x: Any, kernel: Any, bias: Any, cotangent: Any) -> Any:
+        leaves = [leaf for leaf in (x, kernel, bias) if leaf is not None]
+        with self._tf.GradientTape() as tape:
+            tape.watch(leaves)
+            y = self._apply(config, x, kernel, bias)
+        return tape.gradient(y, leaves, cotangent)
 
     def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
         if max(config.strides) > 1 and max(config.dilation_rate) > 1:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import ml_dtypes
@@ -15,6 +18,8 @@ from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Desc
 from depthwise_conformance.adapters.translate import activate, explicit_pads, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
 
+FEW = 40  # cases for what takes seconds to compile each new shape
+
 
 class TorchConv2d(Adapter):
     """`torch.nn.functional.conv2d(groups=channels)`; "same" becomes explicit pads, since torch has none with strides.
@@ -23,21 +28,29 @@ class TorchConv2d(Adapter):
     not contiguous go to the convolution as they lie. The mode `tf32` allows TF32 products on CUDA, and declares them
     (they are torch's default there, which the default mode leaves as it is, undeclared). Raises ValueError for that
     mode on another device.
+
+    `compile` is `torch.compile` of layer and activation, by Inductor, anew for every layer and shape; `export` the
+    module that `torch.export` makes of them; `mkldnn_off` does without oneDNN.
     """
 
     name: ClassVar[str] = "torch"
-    modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32")
+    modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32", "compile", "export", "mkldnn_off")
     layouts: ClassVar[tuple[str, ...]] = tuple(name for name in LAYOUTS if name != "reversed")  # which torch refuses
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
         # Arrays that arrive read-only are handed over without a copy, so that a write to them would be seen.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        self._programs = keep_compiled() if mode == "compile" else None
         self._torch: Any = import_module("torch")
         if mode == "tf32":
             if not device.startswith("cuda"):
                 raise ValueError(f"mode 'tf32' is one of CUDA devices; it was asked for on {device}")
             self._torch.backends.cudnn.allow_tf32 = True
+        if mode == "mkldnn_off":
+            self._torch.backends.mkldnn.enabled = False
+        self.cases = FEW if mode == "compile" else 0
+        self._prepared: tuple[Any, Any] = (None, None)
         functional = self._torch.nn.functional
         self._memory_format = self._torch.channels_last if mode == "channels_last" else self._torch.contiguous_format
         self._activations = {
@@ -63,7 +76,7 @@ class TorchConv2d(Adapter):
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """Without autograd."""
         with _declining(), self._torch.no_grad():
-            return self._to_numpy(self._apply(config, *self._to_tensors(x, kernel, bias)))
+            return self._to_numpy(self._run(config, *self._to_tensors(x, kernel, bias)))
 
     def gradients(
         self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
@@ -72,7 +85,7 @@ class TorchConv2d(Adapter):
         with _declining():
             x_, kernel_, bias_, cotangent_ = self._to_tensors(x, kernel, bias, cotangent)
             leaves = [leaf.requires_grad_() for leaf in (x_, kernel_, bias_) if leaf is not None]
-            found = self._torch.autograd.grad(self._apply(config, x_, kernel_, bias_), leaves, cotangent_)
+            found = self._torch.autograd.grad(self._run(config, x_, kernel_, bias_), leaves, cotangent_)
             arrays = [self._to_numpy(gradient) for gradient in found]
         return Gradients(arrays[0], arrays[1], arrays[2] if bias is not None else None)
 
@@ -84,6 +97,25 @@ class TorchConv2d(Adapter):
         dtype = getattr(self._torch, config.dtype)
         tensors = [None if shape is None else self._torch.empty(shape, dtype=dtype, device="meta") for shape in shapes]
         return tuple(self._apply(config, *tensors).shape)
+
+    def _run(self, config: LayerConfig, *tensors: Any) -> Any:
+        """The layer as the mode has it. What was compiled or exported is kept until another layer or shape comes."""
+        if self.mode not in ("compile", "export"):
+            return self._apply(config, *tensors)
+        key = (config, tensors[0].shape, tensors[1].shape, [one.stride() for one in tensors if one is not None])
+        key = (*key, self._torch.is_grad_enabled())
+        if key != self._prepared[0]:
+            self._prepared = (key, self._prepare(partial(self._apply, config), tensors))
+        return self._prepared[1](*tensors)
+
+    def _prepare(self, layer: Callable[..., Any], tensors: tuple[Any, ...]) -> Any:
+        torch = self._torch
+        if self.mode == "compile":
+            torch._dynamo.reset()  # which gives up recompiling after some shapes, and runs eagerly without a word
+            return torch.compile(layer, fullgraph=True)
+        module = type("Layer", (torch.nn.Module,), {"forward": lambda self, *arrays: layer(*arrays)})()
+        with torch.no_grad():
+            return torch.export.export(module, tuple(one if one is None else one.detach() for one in tensors)).module()
 
     def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
         torch = self._torch
@@ -114,6 +146,17 @@ class TorchConv2d(Adapter):
         if tensor.dtype == self._torch.bfloat16:
             return np.asarray(tensor.view(self._torch.int16).numpy().view(ml_dtypes.bfloat16))
         return np.asarray(tensor.numpy())
+
+
+def keep_compiled() -> TemporaryDirectory[str]:
+    """A folder for what Inductor compiles, as long as the caller holds it; to be called before torch is imported.
+
+    Otherwise programs stay where all users of the machine have theirs, and processes that compile stay, too.
+    """
+    folder = TemporaryDirectory(prefix="depthwise-conformance-", ignore_cleanup_errors=True)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", folder.name)
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    return folder
 
 
 @contextmanager
