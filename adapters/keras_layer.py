@@ -40,6 +40,8 @@ class KerasAdapter(Adapter):
         tensorflow_nn.prepare()  # Keras may import frameworks besides its backend: on torch, JAX
         jax_lax.prepare(mode)
         self.keras: Any = import_module("keras")
+        if not hasattr(self.keras, "device"):
+            raise ValueError(f"Keras {self.keras.__version__} has no keras.device; later releases of Keras 3 have")
         self._framework: Any = import_module(self.backend)
         self.place = device.replace("cuda", "gpu")
         self._last: tuple[LayerConfig, int] | None = None

@@ -21,6 +21,8 @@ COMMANDS = {  # each a module of `commands`, imported when it is asked for
     "targets": "list the targets",
     "environments": "list and remove the environments of targets with other releases",
     "replay": "judge cases again",
+    "bisect": "the release from which on a case fails, or passes",
+    "matrix": "judge several releases side by side, in one run",
     "report": "write a report again, or merge several",
     "compare": "what changed from one run folder to another",
     "history": "verdicts and accuracy over many run folders",
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     """Runs a command. What follows `--` is for pytest, where the command passes it on."""
     own, passed = given, list[str]()
-    if given[:1] in (["run"], ["sweep"]) and "--" in given:
+    if given[:1] in (["run"], ["sweep"], ["matrix"]) and "--" in given:
         own, passed = given[: given.index("--")], given[given.index("--") + 1 :]
     options = _parser(own).parse_args(own)
     options.passed = passed

@@ -34,6 +34,8 @@ from depthwise_conformance.running.usage import UsageError
 ABOUT = "environment.json"
 MAKING = ".making"
 NEEDED = ("numpy", "ml_dtypes")  # by the worker
+UNDECLARED = ("packaging",)  # by Keras up to 3.3, which imports it and does not ask for it
+LENDERS = 3  # environments, the last used, from which compiled modules are taken
 UNSOLVED = "No solution found"  # how uv says that requirements do not go together
 LAST_LINES = 12
 Tell = Callable[[str], None]
@@ -80,7 +82,7 @@ def environment(requirements: Sequence[str], others: Sequence[str], tell: Tell) 
     `others` are distributions that the target needs besides; they come, with those that the worker needs, at the
     versions installed here as far as that can be.
     """
-    asked = _attempts(requirements, [*others, *NEEDED])
+    asked = _attempts(requirements, [*others, *NEEDED, *UNDECLARED])
     name = _name(asked[0])
     kept().mkdir(mode=0o700, parents=True, exist_ok=True)  # who may write there, runs code here
     with _locked(name, tell):
@@ -132,7 +134,7 @@ def _attempts(requirements: Sequence[str], others: Sequence[str]) -> list[list[s
     beside = {canonicalize_name(Requirement(one).name): Requirement(one) for one in others}
     free = [one for name, one in beside.items() if name not in named]
     attempts = []
-    for loose in ((), NEEDED, tuple(one.name for one in free)):
+    for loose in ((), (*NEEDED, *UNDECLARED), tuple(one.name for one in free)):
         asked = [*requirements, *(str(one) if one.name in loose and not _build(one) else _pinned(one) for one in free)]
         attempts += [] if asked in attempts else [asked]
     return attempts
@@ -184,6 +186,7 @@ def _make(name: str, requirements: tuple[str, ...], attempts: Sequence[Sequence[
         _uv(["venv", "--relocatable", "--python", sys.executable, str(making)], lambda line: None)
         asked = _install(making, attempts, tell)
         about = Environment(name, requirements, tuple(asked[len(requirements) :]), _packages(making))
+        _share_compiled(making)
         place_text(making / ABOUT, json.dumps(asdict(about), indent=1) + "\n")
         making.rename(kept() / name)
     finally:
@@ -196,6 +199,19 @@ def _site(folder: Path) -> Path:
 
 def _packages(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(f"{one.name}=={one.version}" for one in distributions(path=[str(_site(folder))])))
+
+
+def _share_compiled(making: Path) -> None:
+    """Takes what Python has compiled of the same files from other environments: that is most of a framework's start."""
+    mine = _site(making)
+    for lender in all_kept()[:LENDERS]:
+        for compiled in lender.site.rglob("__pycache__/*.pyc"):
+            source = compiled.parents[1] / f"{compiled.name.partition('.')[0]}.py"
+            own, here = mine / source.relative_to(lender.site), mine / compiled.relative_to(lender.site)
+            with suppress(OSError):  # there already, or no such file, or another file system
+                if own.samefile(source):
+                    here.parent.mkdir(exist_ok=True)
+                    here.hardlink_to(compiled)
 
 
 def _install(making: Path, attempts: Sequence[Sequence[str]], tell: Tell) -> Sequence[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from depthwise_conformance.running.usage import UsageError
 
@@ -56,3 +57,15 @@ def read_requirements(where: str, given: list[str]) -> tuple[str, ...]:
             raise UsageError(f"{where}: {text.strip()!r}: {ACCEPTED}")
         found.append(str(one))
     return tuple(sorted(found))
+
+
+def with_release(target: str, package: str, release: str) -> Spelling:
+    """The target with that release of a package, whatever else its requirements say. Raises UsageError."""
+    found = spelled(target)
+    if found is None:
+        raise UsageError(f"target {target!r}: accepted is name[requirement,...][:mode][@device]")
+    others = [
+        one for one in found.requirements if canonicalize_name(Requirement(one).name) != canonicalize_name(package)
+    ]
+    wanted = read_requirements(f"release {release!r} of {package!r}", [*others, f"{package}=={release}"])
+    return replace(found, requirements=wanted)

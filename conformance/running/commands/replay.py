@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     cases = [case for named in options.case for case in read_cases(named, options.run)]
     given = {name: getattr(options, attribute(name), None) for name in OPTIONS}
     asked = read_options({**given, "--seed": 0, "--strength": 2}, Path())
-    planned = [(case, _applicable(case, asked.checks)) for case in dict.fromkeys(cases)]
+    planned = [(case, applicable(case, asked.checks)) for case in dict.fromkeys(cases)]
     opened = open_targets(requests(asked.targets, asked.adapters, asked.workers), asked.timeout, asked.device)
     try:
         failed = [_replay(Examiner(asked.checks), opened, case, checks) for case, checks in planned]
@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     return FAILED if any(failed) else 0
 
 
-def _applicable(case: AnyCase, asked: Sequence[str]) -> list[str]:
+def applicable(case: AnyCase, asked: Sequence[str]) -> list[str]:
+    """Those of the checks asked for that a case has. Raises UsageError where it has none."""
     others = tuple(check for check in CHECKS if check not in LAYER_CHECKS)
     applicable = others if isinstance(case, Case) else (case.check,)
     checks = [check for check in asked if check in applicable]
