@@ -102,8 +102,8 @@ class TorchConv2d(Adapter):
         """The layer as the mode has it. What was compiled or exported is kept until another layer or shape comes."""
         if self.mode not in ("compile", "export"):
             return self._apply(config, *tensors)
-        key = (config, tensors[0].shape, tensors[1].shape, [one.stride() for one in tensors if one is not None])
-        key = (*key, self._torch.is_grad_enabled())
+        strides = [one.stride() for one in tensors if one is not None]
+        key = (config, tensors[0].shape, tensors[1].shape, strides, self._torch.is_grad_enabled())
         if key != self._prepared[0]:
             self._prepared = (key, self._prepare(partial(self._apply, config), tensors))
         return self._prepared[1](*tensors)
