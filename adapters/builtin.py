@@ -42,6 +42,12 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
         "torch": Builtin(f"{ROOM}.torch_conv2d:TorchConv2d", ("torch",)),
         "jax": Builtin(f"{ROOM}.jax_lax:JaxLax", ("jax",)),
         "onnxruntime": Builtin(f"{ROOM}.onnx_runtime:OnnxRuntime", ("onnx", "onnxruntime")),
+        "mlx": Builtin(f"{ROOM}.mlx_conv:MlxConv", ("mlx",), ("mlx[cpu]",)),
+        "keras-openvino": Builtin(f"{ROOM}.keras_inferring:KerasOpenVino", ("keras", "openvino")),
+        "keras-numpy": Builtin(f"{ROOM}.keras_inferring:KerasNumPy", ("keras", "jax")),
+        "openvino": Builtin(f"{ROOM}.onnx_engines:OpenVino", ("onnx", "openvino")),
+        "tract": Builtin(f"{ROOM}.onnx_engines:Tract", ("onnx", "tract")),
+        "opencv": Builtin(f"{ROOM}.onnx_engines:OpenCv", ("onnx", "cv2"), ("onnx", "opencv-python-headless")),
         "tfjs": Builtin("tfjs.mjs", ()),
         "tfjs-layer": Builtin("tfjs-layer.mjs", ()),
         "onnxruntime-web": Builtin("onnxruntime-web.mjs", ()),
@@ -66,6 +72,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "exported": (),
         "mobile": (),
         "browser": ("tfjs", "tfjs:wasm", "tfjs-layer", "tfjs-layer:wasm", "onnxruntime-web"),
-        "libraries": (),
+        "libraries": ("openvino", "openvino:f32", "tract", "opencv", "mlx", "keras-openvino", "keras-numpy"),
     }
 )

@@ -29,7 +29,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ROOMS = ("conformance", "adapters", "reference", "reports")
 PACKAGE = "depthwise_conformance"
 SOURCES = ROOT / "src" / PACKAGE
-FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "jaxlib", "onnx", "onnxruntime"}
+FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "jaxlib", "onnx", "onnxruntime", "openvino", "tract", "cv2", "mlx"}
 
 
 class Import(NamedTuple):
