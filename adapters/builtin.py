@@ -1,4 +1,7 @@
-"""The adapters that come with the package, by target name. Importing this imports none of them."""
+"""The adapters that come with the package, by target name. Importing this imports none of them.
+
+A mode that has an adapter of its own, or needs other packages, stands here as `name:mode`.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,34 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
         "openvino": Builtin(f"{ROOM}.onnx_engines:OpenVino", ("onnx", "openvino")),
         "tract": Builtin(f"{ROOM}.onnx_engines:Tract", ("onnx", "tract")),
         "opencv": Builtin(f"{ROOM}.onnx_engines:OpenCv", ("onnx", "cv2"), ("onnx", "opencv-python-headless")),
+        "torch:compile": Builtin(f"{ROOM}.torch_compiled:TorchCompiled", ("torch",)),
+        "torch:export": Builtin(f"{ROOM}.torch_compiled:TorchExported", ("torch",)),
+        "keras-tensorflow:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledTensorFlow", ("keras", "tensorflow")),
+        "keras-torch:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledTorch", ("keras", "torch")),
+        "keras-jax:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledJax", ("keras", "jax")),
+        "onnx-reference": Builtin(f"{ROOM}.onnx_reference:OnnxReference", ("onnx",)),
+        **dict.fromkeys(
+            ("torch:onnx", "torch:onnx_dynamic"),
+            Builtin(f"{ROOM}.torch_onnx:TorchOnnx", ("torch", "onnxscript", "onnxruntime")),
+        ),
+        **dict.fromkeys(
+            ("keras-tensorflow:onnx", "keras-tensorflow:onnx_dynamic"),
+            Builtin(f"{ROOM}.keras_exported:TensorFlowOnnx", ("keras", "tensorflow", "tf2onnx", "onnxruntime")),
+        ),
+        **dict.fromkeys(
+            ("keras-torch:onnx", "keras-torch:onnx_dynamic"),
+            Builtin(f"{ROOM}.keras_exported:TorchOnnx", ("keras", "torch", "onnx", "onnxruntime")),
+        ),
+        "litert": Builtin(f"{ROOM}.litert:LiteRt", ("tensorflow", "ai_edge_litert"), ("tensorflow", "ai-edge-litert")),
+        **dict.fromkeys(
+            ("keras-tensorflow:litert", "keras-tensorflow:litert_dynamic"),
+            Builtin(
+                f"{ROOM}.keras_exported:TensorFlowLiteRt",
+                ("keras", "tensorflow", "ai_edge_litert"),
+                ("keras", "tensorflow", "ai-edge-litert"),
+            ),
+        ),
+        "keras-tensorflow:saved_model": Builtin(f"{ROOM}.keras_exported:TensorFlowSavedModel", ("keras", "tensorflow")),
         "tfjs": Builtin("tfjs.mjs", ()),
         "tfjs-layer": Builtin("tfjs-layer.mjs", ()),
         "onnxruntime-web": Builtin("onnxruntime-web.mjs", ()),
@@ -69,8 +100,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("torch:compile", "torch:export", "torch:mkldnn_off"),
             *("jax:jit", "keras-tensorflow:compiled", "keras-torch:compiled", "keras-jax:compiled"),
         ),
-        "exported": (),
-        "mobile": (),
+        "exported": (
+            *("onnxruntime:no_optimization", "onnxruntime:extended", "onnxruntime:auto_pad", "onnx-reference"),
+            *("torch:onnx", "torch:onnx_dynamic", "keras-tensorflow:onnx", "keras-tensorflow:onnx_dynamic"),
+            *("keras-torch:onnx", "keras-torch:onnx_dynamic", "keras-tensorflow:saved_model"),
+        ),
+        "mobile": (
+            *("litert", "litert:builtin", "litert:reference"),
+            *("keras-tensorflow:litert", "keras-tensorflow:litert_dynamic"),
+        ),
         "browser": ("tfjs", "tfjs:wasm", "tfjs-layer", "tfjs-layer:wasm", "onnxruntime-web"),
         "libraries": ("openvino", "openvino:f32", "tract", "opencv", "mlx", "keras-openvino", "keras-numpy"),
     }

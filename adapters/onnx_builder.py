@@ -32,12 +32,17 @@ def decline_activation(config: LayerConfig) -> None:
 
 
 def conv_model(
-    onnx: Any, config: LayerConfig, input_shape: tuple[int | None, ...], kernel: AnyArray, bias: AnyArray | None
+    onnx: Any,
+    config: LayerConfig,
+    input_shape: tuple[int | None, ...],
+    kernel: AnyArray,
+    bias: AnyArray | None,
+    auto_pad: bool = False,
 ) -> Any:
     """A Conv with one group for each channel, its weights constants of the model, from `x` to `y`.
 
     ONNX knows channels_first only: Transpose nodes surround the Conv otherwise. "same" becomes explicit pads, since
-    `auto_pad` is deprecated and refuses dilations.
+    `auto_pad` is deprecated and refuses dilations; unless it is asked for.
     """
     helper, element = onnx.helper, getattr(onnx.TensorProto, ELEMENT_TYPES[config.dtype])
     dimensions = [f"d{axis}" if size is None else size for axis, size in enumerate(input_shape)]
@@ -45,7 +50,7 @@ def conv_model(
     if config.activation == "relu6":
         constants |= {"zero": np.array(0, kernel.dtype), "six": np.array(6, kernel.dtype)}
     graph = helper.make_graph(
-        _nodes(onnx, config, input_shape, kernel.shape[2], bias is not None),
+        _nodes(onnx, config, _padding(config, input_shape, auto_pad), kernel.shape[2], bias is not None),
         "depthwise",
         [helper.make_tensor_value_info("x", element, dimensions)],
         [helper.make_tensor_value_info("y", element, None)],
@@ -54,16 +59,20 @@ def conv_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
-def _nodes(
-    onnx: Any, config: LayerConfig, input_shape: tuple[int | None, ...], channels: int, biased: bool
-) -> list[Any]:
+def _padding(config: LayerConfig, input_shape: tuple[int | None, ...], auto_pad: bool) -> dict[str, Any]:
+    if auto_pad:
+        return {"auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[config.padding]}
     rows, columns = explicit_pads(config, *spatial_sizes(config, input_shape))
+    return {"pads": (rows[0], columns[0], rows[1], columns[1])}
+
+
+def _nodes(onnx: Any, config: LayerConfig, padding: dict[str, Any], channels: int, biased: bool) -> list[Any]:
     convolution = {
         "group": channels,
         "kernel_shape": config.kernel_size,
         "strides": config.strides,
         "dilations": config.dilation_rate,
-        "pads": (rows[0], columns[0], rows[1], columns[1]),
+        **padding,
     }
     steps: list[tuple[str, list[str], dict[str, Any]]] = [("Conv", ["w", "b"] if biased else ["w"], convolution)]
     if config.channels_last:

@@ -13,12 +13,19 @@ from depthwise_conformance.adapters.translate import declining, device_index, ve
 from depthwise_conformance.reference.config import LayerConfig
 
 BFLOAT16 = "ONNX Runtime's NumPy interface does not carry bfloat16"
+LEVELS = {"no_optimization": "ORT_DISABLE_ALL", "extended": "ORT_ENABLE_EXTENDED"}
+AUTO_PAD = "auto_pad"
 
 
 class OnnxRuntime(Adapter):
-    """A Conv node, its weights constants of the model (`onnx_builder`)."""
+    """A Conv node, its weights constants of the model (`onnx_builder`), optimised in full, as is the default.
+
+    The mode `no_optimization` has nodes run as they stand, `extended` fused with one another, but in the layout that
+    they have. With `auto_pad` the node says SAME_UPPER instead of pads, and ONNX Runtime finds these.
+    """
 
     name: ClassVar[str] = "onnxruntime"
+    modes: ClassVar[tuple[str, ...]] = (*LEVELS, AUTO_PAD)
     layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
@@ -30,6 +37,8 @@ class OnnxRuntime(Adapter):
         self._options.log_severity_level = 3
         # Idle threads must not take the cores from other processes.
         self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if mode in LEVELS:
+            self._options.graph_optimization_level = getattr(self._runtime.GraphOptimizationLevel, LEVELS[mode])
         self._last: tuple[bytes, Any] = (b"", None)
         self._input = "x"
 
@@ -41,6 +50,7 @@ class OnnxRuntime(Adapter):
             ("cpu", *cuda),
             ("float16", "float32", "float64"),
             {"bfloat16": BFLOAT16, "gradients": "ONNX Runtime computes forwards only"},
+            claims='padding == "same" and dilation == 1' if self.mode == AUTO_PAD else "",
         )
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
@@ -73,7 +83,7 @@ class OnnxRuntime(Adapter):
     def _model(
         self, config: LayerConfig, input_shape: tuple[int | None, ...], kernel: AnyArray, bias: AnyArray | None
     ) -> Any:
-        return conv_model(self._onnx, config, input_shape, kernel, bias)
+        return conv_model(self._onnx, config, input_shape, kernel, bias, self.mode == AUTO_PAD)
 
 
 def _decline(config: LayerConfig) -> None:

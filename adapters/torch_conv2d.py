@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import ml_dtypes
@@ -17,8 +14,6 @@ import numpy as np
 from depthwise_conformance.adapters.base import LAYOUTS, Adapter, AnyArray, Description, Gradients, Unsupported
 from depthwise_conformance.adapters.translate import activate, explicit_pads, versions, weight_shapes
 from depthwise_conformance.reference.config import LayerConfig
-
-FEW = 40  # cases for what takes seconds to compile each new shape
 
 
 class TorchConv2d(Adapter):
@@ -29,19 +24,17 @@ class TorchConv2d(Adapter):
     (they are torch's default there, which the default mode leaves as it is, undeclared). Raises ValueError for that
     mode on another device.
 
-    `compile` is `torch.compile` of layer and activation, by Inductor, anew for every layer and shape; `export` the
-    module that `torch.export` makes of them; `mkldnn_off` does without oneDNN.
+    `mkldnn_off` does without oneDNN.
     """
 
     name: ClassVar[str] = "torch"
-    modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32", "compile", "export", "mkldnn_off")
+    modes: ClassVar[tuple[str, ...]] = ("channels_last", "tf32", "mkldnn_off")
     layouts: ClassVar[tuple[str, ...]] = tuple(name for name in LAYOUTS if name != "reversed")  # which torch refuses
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)
         # Arrays that arrive read-only are handed over without a copy, so that a write to them would be seen.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        self._programs = keep_compiled() if mode == "compile" else None
         self._torch: Any = import_module("torch")
         if mode == "tf32":
             if not device.startswith("cuda"):
@@ -49,8 +42,6 @@ class TorchConv2d(Adapter):
             self._torch.backends.cudnn.allow_tf32 = True
         if mode == "mkldnn_off":
             self._torch.backends.mkldnn.enabled = False
-        self.cases = FEW if mode == "compile" else 0
-        self._prepared: tuple[Any, Any] = (None, None)
         functional = self._torch.nn.functional
         self._memory_format = self._torch.channels_last if mode == "channels_last" else self._torch.contiguous_format
         self._activations = {
@@ -99,23 +90,8 @@ class TorchConv2d(Adapter):
         return tuple(self._apply(config, *tensors).shape)
 
     def _run(self, config: LayerConfig, *tensors: Any) -> Any:
-        """The layer as the mode has it. What was compiled or exported is kept until another layer or shape comes."""
-        if self.mode not in ("compile", "export"):
-            return self._apply(config, *tensors)
-        strides = [one.stride() for one in tensors if one is not None]
-        key = (config, tensors[0].shape, tensors[1].shape, strides, self._torch.is_grad_enabled())
-        if key != self._prepared[0]:
-            self._prepared = (key, self._prepare(partial(self._apply, config), tensors))
-        return self._prepared[1](*tensors)
-
-    def _prepare(self, layer: Callable[..., Any], tensors: tuple[Any, ...]) -> Any:
-        torch = self._torch
-        if self.mode == "compile":
-            torch._dynamo.reset()  # which gives up recompiling after some shapes, and runs eagerly without a word
-            return torch.compile(layer, fullgraph=True)
-        module = type("Layer", (torch.nn.Module,), {"forward": lambda self, *arrays: layer(*arrays)})()
-        with torch.no_grad():
-            return torch.export.export(module, tuple(one if one is None else one.detach() for one in tensors)).module()
+        """The layer as the mode has it: here, operation by operation."""
+        return self._apply(config, *tensors)
 
     def _apply(self, config: LayerConfig, x: Any, kernel: Any, bias: Any) -> Any:
         torch = self._torch
@@ -146,17 +122,6 @@ class TorchConv2d(Adapter):
         if tensor.dtype == self._torch.bfloat16:
             return np.asarray(tensor.view(self._torch.int16).numpy().view(ml_dtypes.bfloat16))
         return np.asarray(tensor.numpy())
-
-
-def keep_compiled() -> TemporaryDirectory[str]:
-    """A folder for what Inductor compiles, as long as the caller holds it; to be called before torch is imported.
-
-    Otherwise programs stay where all users of the machine have theirs, and processes that compile stay, too.
-    """
-    folder = TemporaryDirectory(prefix="depthwise-conformance-", ignore_cleanup_errors=True)
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", folder.name)
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    return folder
 
 
 @contextmanager

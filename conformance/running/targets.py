@@ -167,6 +167,11 @@ def distributions_of(name: str) -> tuple[str, ...]:
     return tuple(entry.dist.name for entry in entry_points(group=GROUP, name=name) if entry.dist)
 
 
+def listed(name: str, mode: str) -> str:
+    """Under which name a target is listed: a mode with an adapter of its own has one, `name:mode`."""
+    return f"{name}:{mode}" if f"{name}:{mode}" in BUILTIN else name
+
+
 def by_default(name: str) -> bool:
     """Whether a run judges the target where nobody says what: seven of ours, and all that other packages bring."""
     return name in DEFAULT or name not in BUILTIN
@@ -182,7 +187,7 @@ def _members(name: str) -> list[str]:
     """The targets that a name stands for: itself, or those of a group that are installed."""
     if name != "all" and name not in GROUPS:
         return [name]
-    found = [spelling for spelling in members(name) if not missing(spelling.partition(":")[0])]
+    found = [spelling for spelling in members(name) if not missing(listed(*spelling.partition(":")[::2]))]
     if not found:
         absent = ", ".join(members(name)) or "it has none"
         raise UsageError(f"target {name!r}: of this group nothing is installed: {absent}; see `targets`")
@@ -232,15 +237,16 @@ def _by_name(spelling: str) -> Request:
     if asked is None or asked.name not in names:
         told = f"accepted are {', '.join(names)}, as name[requirement,...][:mode][@device]"
         raise UsageError(f"target {spelling!r}: {told}, and the groups all, {', '.join(GROUPS)}")
-    if (absent := missing(asked.name)) and not asked.requirements:
+    name = listed(asked.name, asked.mode)
+    if (absent := missing(name)) and not asked.requirements:
         needed = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
-        raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[asked.name].installing}")
-    launch = Launch(names[asked.name], mode=asked.mode)
+        raise UsageError(f"target {spelling!r}: {needed}; try: {BUILTIN[name].installing}")
+    launch = Launch(names[name], mode=asked.mode)
     if launch.adapter.endswith(".mjs"):
         if asked.requirements:
             raise UsageError(f"target {spelling!r}: accepted are requirements of targets in Python alone")
         launch = replace(launch, command=node_command(launch.adapter))
-    return Request(asked.name, launch, asked.device, asked.requirements, distributions_of(asked.name))
+    return Request(asked.name, launch, asked.device, asked.requirements, distributions_of(name))
 
 
 def _by_file(location: str) -> Request:
