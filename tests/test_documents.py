@@ -14,6 +14,7 @@ from layer_faults import LAYER_FAULTS
 
 from depthwise_conformance.casebook.claims import NAMES, Claim
 from depthwise_conformance.running.knownfile import read_known
+from depthwise_conformance.running.targetfile import KEYS, read_targets
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -63,6 +64,14 @@ def test_the_entry_that_is_shown_is_read(tmp_path):
     file.write_text("\n".join(blocks("known.md", "toml")))
     (entry,) = read_known([str(file)])
     assert (entry.check, entry.targets) == ("special_values", ("torch", "keras-torch"))
+
+
+def test_the_file_of_targets_that_is_shown_is_read(tmp_path):
+    file = tmp_path / "targets.toml"
+    file.write_text("\n".join(blocks("targets.md", "toml")))
+    assert [*read_targets([str(file)])] == ["keras-old", "keras-two-threads", "my-kernel", "my-worker"]
+    shown = re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \| ", (DOCS / "targets.md").read_text("utf-8"), re.MULTILINE)
+    assert {name for names in shown for name in names if name} >= set(KEYS)
 
 
 def test_the_fakes_are_counted():

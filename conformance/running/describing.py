@@ -53,7 +53,7 @@ def describe_processor(listing: Path = Path("/proc/cpuinfo")) -> str:
 def describe_options(options: RunOptions) -> dict[str, Any]:
     """What a run was asked for."""
     asked = ("seed", "examples", "strength", "checks", "only", "least", "fast", "shard")
-    given = ("targets", "adapters", "workers", "cases", "models", "device", "minutes", "timeout")
+    given = ("targets", "files", "adapters", "workers", "cases", "models", "device", "minutes", "timeout")
     told = {name: getattr(options, name) for name in given}
     told["input"] = None if options.input is None else str(options.input)
     return {**{name: getattr(options, name) for name in asked}, "options": told}

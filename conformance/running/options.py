@@ -21,6 +21,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": [],
         "help": "judge this target, name[requirement,...][:mode][@device] (repeatable; see docs/targets.md)",
     },
+    "--targets": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "take targets by their names in this file; without --target, all of it (see docs/targets.md)",
+    },
     "--adapter": {
         "action": "append",
         "default": [],
@@ -138,10 +144,11 @@ def undecided(name: str) -> dict[str, Any]:
 def decide(typed: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every option by its name: as typed, else as the project's file has it, else by default.
 
-    Where a target, an adapter or a worker is typed, none of the file's is judged.
+    Where a target, an adapter, a worker or a file of targets is typed, none of the file's is judged.
     """
     given = {name: value for name, value in typed.items() if value is not None}
-    kept = {name: value for name, value in settings.items() if name not in JUDGED or given.keys().isdisjoint(JUDGED)}
+    chosen = not given.keys().isdisjoint((*JUDGED, "--targets"))
+    kept = {name: value for name, value in settings.items() if not (chosen and name in JUDGED)}
     return {**{name: option.get("default") for name, option in OPTIONS.items()}, **kept, **given}
 
 
@@ -163,7 +170,7 @@ def as_pytest_takes_them(given: Mapping[str, Any]) -> list[str]:
 
 def given_by(options: RunOptions) -> dict[str, Any]:
     """The options of a run by their names, as `read_options` takes them."""
-    several = {"--target": "targets", "--adapter": "adapters", "--worker": "workers"}
+    several = {"--target": "targets", "--targets": "files", "--adapter": "adapters", "--worker": "workers"}
     several |= {"--case": "cases", "--model": "models", "--check": "checks", "--known": "known"}
     given = {name: getattr(options, attribute(name)) for name in OPTIONS if name not in several}
     given["--shard"] = "{}/{}".format(*options.shard)
@@ -184,7 +191,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
     from depthwise_conformance.running.agenda import ENDLESS
     from depthwise_conformance.running.runoptions import RunOptions
 
-    alone = (given["--adapter"] or given["--worker"]) and not given["--target"]
+    alone = (given["--adapter"] or given["--worker"]) and not (given["--target"] or given["--targets"])
     examples = given["--examples"] if given["--examples"] is not None else ALONE if alone else TOGETHER
     if given["--minutes"] is not None:
         if given["--examples"] is not None:
@@ -192,6 +199,7 @@ def read_options(given: Mapping[str, Any], out: Path, merged: Path | None = None
         examples = ENDLESS
     return RunOptions(
         targets=tuple(given["--target"]),
+        files=tuple(given["--targets"] or ()),
         adapters=tuple(given["--adapter"]),
         workers=tuple(given["--worker"]),
         cases=tuple(given["--case"] or ()),

@@ -119,7 +119,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not {"conformance_run", "target", "check"} <= set(metafunc.fixturenames):
         return
     run = _run(metafunc.config)
-    pairs = [(target.name, check) for target in run.targets for check in run.options.checks]
+    checks = run.options.checks
+    pairs = [(one.name, check) for one in run.targets for check in checks if check in (one.checks or checks)]
     metafunc.parametrize(("target", "check"), [_parameters(target, check) for target, check in pairs])
 
 

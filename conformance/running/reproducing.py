@@ -20,8 +20,7 @@ from depthwise_conformance.running.examining import Examiner
 from depthwise_conformance.running.exhibiting import write_numbers
 from depthwise_conformance.running.scripting import write_script
 from depthwise_conformance.running.scripttext import Asked
-from depthwise_conformance.running.spelling import spelled
-from depthwise_conformance.running.targets import Target, asking_for
+from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.telling import tell_case
 from depthwise_conformance.workers.worker import WorkerBrokenError
 
@@ -39,7 +38,7 @@ def write_reproduction(folder: Path, told: Discrepancy, target: Target, case: An
     again = functools.cache(partial(_ask, target, case, told.check, examiner))
     try:
         related = partial(ask_related, target, case, examiner)
-        script = write_script(Asked(told, _builtin(target), case, again, related, _installing(target)))
+        script = write_script(Asked(told, target.builtin, case, again, related, _installing(target)))
     except Unsupported as error:
         reason = str(error)
     place = folder / "repro"
@@ -99,12 +98,6 @@ def ask_related(target: Target, case: AnyCase, examiner: Examiner) -> Examined |
     except WorkerBrokenError as error:
         target.status, target.message = "broken", str(error)
     return None
-
-
-def _builtin(target: Target) -> str:
-    option, name, *_ = asking_for(target)
-    found = spelled(name) if option == "--target" else None
-    return found.plain if found else ""
 
 
 def _installing(target: Target) -> str:

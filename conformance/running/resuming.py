@@ -143,7 +143,7 @@ def _plain(value: Any) -> Any:
 
 def _files(options: RunOptions) -> list[Path]:
     """What was given in files, by its names."""
-    named: Sequence[str] = (*options.cases, *options.models, *options.known)
+    named: Sequence[str] = (*options.files, *options.cases, *options.models, *options.known)
     named = (*named, *(location.rpartition(":")[0] for location in options.adapters))
     named = (*named, *(word for command in options.workers for word in shlex.split(command)))
     found = [Path(name) for name in named] + ([] if options.input is None else [options.input])

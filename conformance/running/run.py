@@ -59,7 +59,7 @@ AGAIN = 5  # times that a known discrepancy is asked for that comes and goes
 
 def _inside(asked: Sequence[Request]) -> type[Worker]:
     """The kind of worker for `--in-process`. Raises UsageError unless one Python adapter alone is asked for."""
-    if len(asked) != 1 or asked[0].launch.command != Launch.command or asked[0].requirements:
+    if len(asked) != 1 or asked[0].launch.command != Launch.command or asked[0].requirements or asked[0].named:
         raise UsageError("in-process: accepted is one target of this environment or one adapter, and no worker")
     return Inside
 
@@ -94,7 +94,7 @@ class ConformanceRun:
         self.known = Known(read_known(options.known), options.today)
         if options.update_known is not None:
             check_update(options.update_known)
-        asked = requests(options.targets, options.adapters, options.workers)
+        asked = requests(options.targets, options.adapters, options.workers, options.files)
         self.given = read_given(options.cases, options.models, options.input, options.out)
         kind = _inside(asked) if options.in_process else Worker
         only = Claim(options.only)

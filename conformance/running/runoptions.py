@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 class RunOptions:
     """The options of `depthwise-conformance run` and of the pytest plugin.
 
-    `known` names files of known discrepancies, which may have expired by `today`; entries for what is new are added to
-    `update_known`. `merged` is where the folders of several processes are going to be one, each judging whole targets
-    of its own. `resumed` is the interrupted run that this one completes. `shard` is which of so many parts of the
-    cases is judged. Cases are drawn for so many `minutes`, where they are given. `jobs` workers are busy at a time, by
-    default one a core (one in all, where several processes judge); each may use `threads` cores, 0 for as many as the
-    target takes.
+    `files` are those of named targets. `known` names files of known discrepancies, which may have expired by `today`;
+    entries for what is new are added to `update_known`. `merged` is where the folders of several processes are going
+    to be one, each judging whole targets of its own. `resumed` is the interrupted run that this one completes. `shard`
+    is which of so many parts of the cases is judged. Cases are drawn for so many `minutes`, where they are given.
+    `jobs` workers are busy at a time, by default one a core (one in all, where several processes judge); each may use
+    `threads` cores, 0 for as many as the target takes.
     """
 
     targets: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()

@@ -84,15 +84,15 @@ def _located(folder: Path, key: str, value: Any) -> Any:
     match key:
         case "out" | "input" | "update-known":
             return folder / value
-        case "adapter" | "case" | "model" | "known":
+        case "targets" | "adapter" | "case" | "model" | "known":
             return [str(folder / location) for location in value]
         case "worker":
-            return [_command(folder, command) for command in value]
+            return [located_command(folder, command) for command in value]
         case _:
             return value
 
 
-def _command(folder: Path, command: str) -> str:
+def located_command(folder: Path, command: str) -> str:
     """The command with every argument that names a file of the folder, or a program by its path, told in full."""
     try:
         words = shlex.split(command)

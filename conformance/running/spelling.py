@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -30,6 +31,16 @@ class Spelling:
     def plain(self) -> str:
         """Its name and mode alone."""
         return f"{self.name}:{self.mode}" if self.mode else self.name
+
+    def over(self, other: Spelling, requirements: Sequence[str] = ()) -> Spelling:
+        """Another target, with what this one says in the place of what that says, or those further requirements."""
+        wanted = {
+            canonicalize_name(Requirement(text).name): text
+            for text in (*other.requirements, *requirements, *self.requirements)
+        }
+        return Spelling(
+            other.name, tuple(sorted(wanted.values())), self.mode or other.mode, self.device or other.device
+        )
 
     def __str__(self) -> str:
         where = f"[{','.join(self.requirements)}]" if self.requirements else ""

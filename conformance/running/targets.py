@@ -28,6 +28,7 @@ from depthwise_conformance.running.environments import Environment, UnmadeError
 from depthwise_conformance.running.javascript import node_command
 from depthwise_conformance.running.making import in_environment
 from depthwise_conformance.running.spelling import Spelling, spelled
+from depthwise_conformance.running.targetfile import Named, read_targets
 from depthwise_conformance.running.usage import UsageError
 from depthwise_conformance.workers.compiled import compiled_folder
 from depthwise_conformance.workers.process import Launch
@@ -40,6 +41,8 @@ WorkerKind = Callable[[Launch, float], Worker]
 class Request:
     """A target as asked for; `device` is "" for every device that it finds.
 
+    `named` is what a file says of it, which is then called `label`; `builtin` is the built-in target that it is.
+
     With `requirements` it lives in an environment of its own, with these and the distributions `others` that it needs
     besides: in `environment`, once that is made, or else it is broken by what `unmade` says.
     """
@@ -51,6 +54,9 @@ class Request:
     others: tuple[str, ...] = ()
     environment: Environment | None = None
     unmade: str = ""
+    named: Named | None = None
+    label: str = ""
+    builtin: str = ""
 
 
 @dataclass
@@ -79,6 +85,9 @@ class Target:
     claimed: list[Case] = field(default_factory=list)  # the first of those that it was judged on
     seconds: float = 0.0
     workers: int = 1
+    checks: tuple[str, ...] = ()  # those that a file keeps it to
+    named: Named | None = None  # what a file says of it
+    builtin: str = ""  # which built-in target it is, without device, of which scripts know the lines
     environment: Environment | None = None  # in which it lives, if not in this one
     cut_short: bool = False  # its diagnosis, or the search for a smallest case, by the clock
 
@@ -107,17 +116,22 @@ class Target:
         return ", ".join(f"{name} {version}" for name, version in self.versions.items())
 
 
-def requests(targets: Sequence[str], adapters: Sequence[str], workers: Sequence[str] = ()) -> list[Request]:
-    """The targets asked for; without any, those of the default run that are installed, and other packages' (or the
-    given adapters and workers alone).
+def requests(
+    targets: Sequence[str], adapters: Sequence[str], workers: Sequence[str] = (), files: Sequence[str] = ()
+) -> list[Request]:
+    """The targets asked for; without any, all that are named in files, or else those of the default run that are
+    installed, and other packages' (or the given adapters and workers alone).
 
     `targets` are spelled `name[:mode][@device]`, or are the names of groups, of which those that are installed are
     taken; `adapters` are spelled `path/to/file.py:ClassName`, `workers` as one types a command. Raises UsageError.
     """
-    asked = [_by_name(spelling) for name in targets for spelling in _members(name)]
+    named = read_targets(files)
+    if named and not (targets or adapters or workers):
+        targets = list(named)
+    asked = [_by_name(spelling, named) for name in targets for spelling in _members(name)]
     asked += [_by_file(location) for location in adapters]
     asked += [Request(command, Launch(command, command=command_words(command))) for command in workers]
-    asked = asked or [_by_name(name) for name in adapter_names() if by_default(name) and not missing(name)]
+    asked = asked or [_by_name(name, {}) for name in adapter_names() if by_default(name) and not missing(name)]
     if not asked:
         raise UsageError("no framework is installed; try: pip install 'depthwise-conformance[torch]', or --adapter")
     return asked
@@ -139,6 +153,8 @@ def command_words(command: str) -> tuple[str, ...]:
 def asking_for(target: Target) -> list[str]:
     """The options that ask for this target alone."""
     launch = target.worker.launch
+    if target.named is not None:
+        return ["--target", target.name, "--targets", target.named.file]
     if launch.adapter in {entry.entry_point for entry in BUILTIN.values()}:
         return ["--target", target.name]
     if launch.command != Launch.command:
@@ -231,11 +247,13 @@ def open_targets(
     return sorted(kept, key=lambda target: order.index((target.worker.launch.adapter, target.worker.launch.python)))
 
 
-def _by_name(spelling: str) -> Request:
+def _by_name(spelling: str, named: Mapping[str, Named]) -> Request:
     asked = spelled(spelling)
     names = adapter_names()
+    if asked is not None and asked.name in named:
+        return _by_definition(named[asked.name], asked)
     if asked is None or asked.name not in names:
-        told = f"accepted are {', '.join(names)}, as name[requirement,...][:mode][@device]"
+        told = f"accepted are {', '.join((*named, *names))}, as name[requirement,...][:mode][@device]"
         raise UsageError(f"target {spelling!r}: {told}, and the groups all, {', '.join(GROUPS)}")
     name = listed(asked.name, asked.mode)
     if (absent := missing(name)) and not asked.requirements:
@@ -246,7 +264,23 @@ def _by_name(spelling: str) -> Request:
         if asked.requirements:
             raise UsageError(f"target {spelling!r}: accepted are requirements of targets in Python alone")
         launch = replace(launch, command=node_command(launch.adapter))
-    return Request(asked.name, launch, asked.device, asked.requirements, distributions_of(name))
+    others, builtin = distributions_of(name), asked.plain if name in BUILTIN else ""
+    return Request(asked.name, launch, asked.device, asked.requirements, others, builtin=builtin)
+
+
+def _by_definition(one: Named, asked: Spelling) -> Request:
+    """The target that a file names, with the requirements, mode and device that were asked for instead of its own."""
+    inner = one.target or Spelling("")
+    own = asked.over(replace(inner, mode=one.mode or inner.mode, device=one.device or inner.device), one.requirements)
+    if one.target is not None:
+        found = _by_name(str(own), {})
+    elif one.adapter:
+        found = replace(_by_file(one.adapter), device=own.device, requirements=own.requirements)
+    else:
+        found = Request(one.command, Launch(one.command, command=command_words(one.command)), own.device)
+    launch = replace(found.launch, mode=own.mode, variables=one.variables, memory=one.memory << 20)
+    label = str(replace(asked, device=""))
+    return replace(found, launch=launch, named=one, label=label, builtin="" if one.variables else found.builtin)
 
 
 def _by_file(location: str) -> Request:
@@ -261,7 +295,8 @@ def _made(request: Request) -> Request:
     if not request.requirements:
         return request
     try:
-        found = in_environment(str(Spelling(request.name, request.requirements)), request.requirements, request.others)
+        name = request.label or str(Spelling(request.name, request.requirements))
+        found = in_environment(name, request.requirements, request.others)
     except UnmadeError as error:
         return replace(request, unmade=f"its environment could not be made:\n{error}")
     return replace(request, environment=found, launch=replace(request.launch, python=str(found.interpreter)))
@@ -271,14 +306,15 @@ def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Work
     device = request.device or "cpu"
     site = request.environment.site if request.environment else None
     launch = replace(request.launch, device=device, programs=compiled_folder(request.launch.adapter, device, site))
-    worker = kind(launch, timeout)
+    worker = kind(launch, (request.named.timeout if request.named else 0.0) or timeout)
     workers.append(worker)
     try:
         if request.unmade:
             raise WorkerBrokenError(request.unmade)
         hello = worker.start()
         _check_choice(request, launch, hello)
-        declared = declared_arithmetic(hello.get("arithmetic", {}))
+        own = dict(request.named.arithmetic) if request.named else {}
+        declared = declared_arithmetic({**hello.get("arithmetic", {}), **own})
         claim = read_claim(hello.get("claims", ""))
     except WorkerBrokenError as error:
         worker.close()
@@ -293,8 +329,11 @@ def _open(request: Request, timeout: float, kind: WorkerKind, workers: list[Work
         tuple(hello["devices"]),
         hello["unsupported"],
         declared,
-        claim=claim,
-        most=hello.get("cases", 0),
+        claim=claim & request.named.claim if request.named else claim,
+        most=_fewest(hello.get("cases", 0), request.named.examples if request.named else 0),
+        checks=request.named.checks if request.named else (),
+        named=request.named,
+        builtin=request.builtin,
         environment=request.environment,
     )
 
@@ -328,7 +367,14 @@ def _check_choice(request: Request, launch: Launch, hello: Mapping[str, Any]) ->
             raise WorkerBrokenError(f"{what} {chosen!r} is not offered by {request.name}; it has {offered[1:]}")
 
 
+def _fewest(*counts: int) -> int:
+    """The least of those that are given; 0 where none is."""
+    return min((count for count in counts if count), default=0)
+
+
 def _full_name(request: Request, launch: Launch) -> str:
+    if request.label:
+        return f"{request.label}@{launch.device}"
     return str(Spelling(request.name, request.requirements, launch.mode, launch.device))
 
 

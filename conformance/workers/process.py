@@ -55,7 +55,8 @@ class Launch:
     `adapter` is an adapter's location, or the command as typed where the program that it starts is the target. `cores`
     says how many processor cores it may use, 0 for all; `home` is a home folder of its own, `keras_home` what
     the variable KERAS_HOME says there; `programs` is the folder in which JAX keeps what it has compiled, "" for none.
-    `python` is the interpreter of another environment in which our own worker is started, "" for this one.
+    `python` is the interpreter of another environment in which our own worker is started, "" for this one; `variables`
+    are those that it finds besides; `memory` is how many bytes it may use, 0 for `MEMORY_BYTES`.
     """
 
     adapter: str
@@ -66,6 +67,8 @@ class Launch:
     keras_home: str = ""
     programs: str = ""
     python: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    memory: int = 0
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "depthwise_conformance.workers")
 
 
@@ -105,6 +108,7 @@ class Process:
         self._unwanted = 0  # bytes of that which are still to come
         self._last_words = b""
         self._next_check = 0.0
+        self._memory = launch.memory or MEMORY_BYTES
 
     def send(self, *messages: Message) -> None:
         """Queues frames and writes what the pipe takes, small ones in one go."""
@@ -275,8 +279,8 @@ class Process:
         if time.monotonic() < self._next_check:
             return
         self._next_check = time.monotonic() + POLL_SECONDS
-        if (used := self.memory) > MEMORY_BYTES:
-            raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {MEMORY_BYTES >> 20} MiB")
+        if (used := self.memory) > self._memory:
+            raise WorkerLostError(f"used {used >> 20} MiB of memory; the limit is {self._memory >> 20} MiB")
 
     def _obituary(self) -> str:
         try:
@@ -306,6 +310,7 @@ def _environment(launch: Launch) -> dict[str, str]:
     environment = {**WAITING, **compiled.variables(programs), **os.environ}
     if launch.python:
         environment = {name: value for name, value in environment.items() if name not in OF_PYTHON}
+    environment.update(launch.variables)
     if launch.home:
         environment.pop("KERAS_HOME", None)
         environment.update(HOME=launch.home, USERPROFILE=launch.home)

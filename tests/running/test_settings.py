@@ -77,7 +77,7 @@ def test_a_file_without_the_table_says_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (f"{TABLE}example = 3", "has a key 'example': accepted are target, adapter, worker, only, "),
+        (f"{TABLE}example = 3", "has a key 'example': accepted are target, targets, adapter, worker, only, "),
         (f"{TABLE}in_process = true", "has a key 'in_process': accepted are target, "),
         (f"{TABLE}examples = '3'", "examples = '3': accepted is a whole number"),
         (f"{TABLE}examples = true", "examples = True: accepted is a whole number"),

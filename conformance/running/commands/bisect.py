@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--package", required=True, metavar="NAME", help="the distribution whose releases are judged")
     parser.add_argument("--from", dest="first", default="", metavar="RELEASE", help="the first of them")
     parser.add_argument("--to", dest="last", default="", metavar="RELEASE", help="the last of them")
-    add_options(parser, ("--check", "--timeout"))
+    add_options(parser, ("--targets", "--check", "--timeout"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     cases = read_cases(options.case, options.run)
     if len(cases) != 1:
         raise UsageError(f"case {options.case!r}: has {len(cases)} cases; accepted is one")
-    trial = Trial(options.target, options.package, cases[0], options.check or CHECKS, options.timeout)
+    trial = Trial(options.target, options.package, cases[0], options.check or CHECKS, options.timeout, options.targets)
     found = Bisection(releases_of(options.package, options.first, options.last), trial.judge)
     found.search()
     print(shown("\n".join(tell(trial, found))))
@@ -64,6 +64,7 @@ class Trial:
     case: AnyCase
     checks: Sequence[str]
     timeout: float
+    files: Sequence[str] = ()
     lived: str = ""  # in what, beside the release
 
     def asked(self, release: str) -> Spelling:
@@ -73,7 +74,7 @@ class Trial:
 
     def judge(self, release: str) -> Result:
         """What comes of a release."""
-        opened = open_targets(requests([str(self.asked(release))], []), self.timeout)
+        opened = open_targets(requests([str(self.asked(release))], [], files=self.files), self.timeout)
         try:
             result = self._judge(opened[0])
         finally:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = "case files, folders of them, ids of cases or discrepancies, or - for standard input"
     parser.add_argument("case", nargs="+", metavar="CASE", help=told)
     parser.add_argument("--run", type=Path, default=Path("conformance-run"), help="the run folder that ids belong to")
-    add_options(parser, ("--target", "--adapter", "--worker", "--check", "--device", "--timeout"))
+    add_options(parser, ("--target", "--targets", "--adapter", "--worker", "--check", "--device", "--timeout"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     given = {name: getattr(options, attribute(name), None) for name in OPTIONS}
     asked = read_options({**given, "--seed": 0, "--strength": 2}, Path())
     planned = [(case, applicable(case, asked.checks)) for case in dict.fromkeys(cases)]
-    opened = open_targets(requests(asked.targets, asked.adapters, asked.workers), asked.timeout, asked.device)
+    opened = open_targets(
+        requests(asked.targets, asked.adapters, asked.workers, asked.files), asked.timeout, asked.device
+    )
     try:
         failed = [_replay(Examiner(asked.checks), opened, case, checks) for case, checks in planned]
     finally:

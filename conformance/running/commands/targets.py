@@ -16,17 +16,17 @@ from depthwise_conformance.running.terminal import shown
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adapters and workers instead of what is installed, and how long each may take."""
-    add_options(parser, ("--adapter", "--worker", "--timeout"))
+    add_options(parser, ("--targets", "--adapter", "--worker", "--timeout"))
     parser.add_argument("--start", action="store_true", help="start each, for its devices, dtypes and limits")
 
 
 def run(options: argparse.Namespace) -> int:
     """Lists them; what only a framework knows is asked of those that are started."""
-    given = bool(options.adapter or options.worker)
+    given = bool(options.targets or options.adapter or options.worker)
     names = [] if given else adapter_names()
     opened: list[Target] = []
     if options.start or given:
-        opened = open_targets(requests([], options.adapter, options.worker), options.timeout)
+        opened = open_targets(requests([], options.adapter, options.worker, options.targets), options.timeout)
     for target in opened:
         target.worker.close()
         _tell(target)
