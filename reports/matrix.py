@@ -10,7 +10,7 @@ import pandas as pd
 
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
 from depthwise_conformance.reports.tables import NOT_JUDGED
-from depthwise_conformance.reports.words import MEANINGS, Meaning
+from depthwise_conformance.reports.words import MEANINGS, Meaning, by_numbers
 
 JUDGED = "judged"  # the status, in run.json, of a target with which all went well
 _GRAVEST_FIRST = ("fail", "warn", "broken", "pass", "none")
@@ -102,7 +102,8 @@ def build_rows(
         subject = _normal(*(figures[field] for field in Subject._fields))
         cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, links)
     status = _statuses(runs, cells)
-    return [Row(subject, status.get(subject, ""), cells.get(subject, {})) for subject in sorted({*cells, *status})]
+    subjects = sorted({*cells, *status}, key=lambda subject: [by_numbers(part) for part in subject])
+    return [Row(subject, status.get(subject, ""), cells.get(subject, {})) for subject in subjects]
 
 
 def in_order(checks: Iterable[str]) -> tuple[str, ...]:

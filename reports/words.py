@@ -184,6 +184,11 @@ def plain(condition: str) -> str:
     return _CODE.sub(said, condition)
 
 
+def by_numbers(text: str) -> tuple[str | int, ...]:
+    """What to sort texts by where numbers count as such: 3.8 before 3.12."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", text))
+
+
 def clip(text: str, limit: int, whole: str) -> str:
     """The text, cut to a limit with a note that says how much is missing and where all of it is."""
     if len(text) <= limit:

@@ -35,7 +35,7 @@ ABOUT = "environment.json"
 MAKING = ".making"
 NEEDED = ("numpy", "ml_dtypes")  # by the worker
 UNDECLARED = ("packaging",)  # by Keras up to 3.3, which imports it and does not ask for it
-LENDERS = 3  # environments, the last used, from which compiled modules are taken
+LENDERS = 2  # environments, the last used, from which compiled modules are taken
 UNSOLVED = "No solution found"  # how uv says that requirements do not go together
 LAST_LINES = 12
 Tell = Callable[[str], None]
@@ -203,15 +203,22 @@ def _packages(folder: Path) -> tuple[str, ...]:
 
 def _share_compiled(making: Path) -> None:
     """Takes what Python has compiled of the same files from other environments: that is most of a framework's start."""
-    mine = _site(making)
     for lender in all_kept()[:LENDERS]:
-        for compiled in lender.site.rglob("__pycache__/*.pyc"):
-            source = compiled.parents[1] / f"{compiled.name.partition('.')[0]}.py"
-            own, here = mine / source.relative_to(lender.site), mine / compiled.relative_to(lender.site)
-            with suppress(OSError):  # there already, or no such file, or another file system
-                if own.samefile(source):
-                    here.parent.mkdir(exist_ok=True)
-                    here.hardlink_to(compiled)
+        for folder, _, names in os.walk(lender.site):
+            if folder.endswith("__pycache__"):
+                _take_compiled(Path(folder), names, _site(making) / Path(folder).relative_to(lender.site))
+
+
+def _take_compiled(folder: Path, names: Sequence[str], own: Path) -> None:
+    """Those of one folder, as far as the files that they were compiled from are the same there."""
+    if not own.parent.is_dir():
+        return
+    own.mkdir(exist_ok=True)
+    for name in names:
+        source = f"{name.partition('.')[0]}.py"
+        with suppress(OSError):  # there already, or no such file, or another file system
+            if (folder.parent / source).samefile(own.parent / source):
+                (own / name).hardlink_to(folder / name)
 
 
 def _install(making: Path, attempts: Sequence[Sequence[str]], tell: Tell) -> Sequence[str]:

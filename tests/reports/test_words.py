@@ -22,3 +22,8 @@ def test_figures_are_short():
     ]
     assert [words.duration(seconds) for seconds in (4.21, 75, 3725)] == ["4.2 s", "1 min 15 s", "1 h 2 min"]
     assert [words.share(error) for error in (math.nan, 0.314, 7.0, math.inf)] == [0, 31, 100, 100]
+
+
+def test_numbers_in_names_count_as_numbers():
+    names = ["k[k==3.12]@cpu", "k[k==3.4]@cpu", "k@cpu", "k:x64@cpu", "j2", "j"]
+    assert sorted(names, key=words.by_numbers) == ["j", "j2", "k:x64@cpu", "k@cpu", "k[k==3.4]@cpu", "k[k==3.12]@cpu"]

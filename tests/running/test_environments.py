@@ -147,6 +147,23 @@ def test_an_interrupted_making_leaves_no_environment(kept, monkeypatch):
     assert not list(environments.kept().glob("*.making"))
 
 
+def test_what_python_compiled_of_the_same_files_is_shared(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(environments, "kept", lambda: tmp_path)
+    monkeypatch.setattr(environments, "all_kept", lambda: [replace(kept, name="lender")])
+    lender, borrower = (environments._site(tmp_path / name) for name in ("lender", "borrower"))
+    for site in (lender, borrower):
+        (site / "part").mkdir(parents=True)
+    (lender / "part" / "same.py").write_text("same")
+    (borrower / "part" / "same.py").hardlink_to(lender / "part" / "same.py")
+    for site in (lender, borrower):
+        (site / "part" / "other.py").write_text("another file, though it says the same")
+    (lender / "part" / "__pycache__").mkdir()
+    for name in ("same.cpython-311.pyc", "other.cpython-311.pyc"):
+        (lender / "part" / "__pycache__" / name).touch()
+    environments._share_compiled(tmp_path / "borrower")
+    assert [path.name for path in borrower.rglob("*.pyc")] == ["same.cpython-311.pyc"]
+
+
 def test_they_are_listed_and_removed(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(environments, "kept", lambda: tmp_path)
     assert cli.main(["environments"]) == 0

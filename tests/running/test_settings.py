@@ -20,6 +20,7 @@ TABLE = "[tool.depthwise_conformance]\n"
 
 EVERY = """
 target = ["torch"]
+targets = ["targets.toml"]
 adapter = ["kernels/mine.py:Mine", "/elsewhere/yours.py:Yours"]
 worker = ["node worker.mjs 'a b'", "./serve --port 80", "node 'unclosed"]
 only = "kernel_size == 3"
@@ -58,6 +59,7 @@ def test_every_option_may_stand_in_the_file(tmp_path):
     found = read_settings(written(tmp_path, TABLE + EVERY))
     assert found.keys() == OPTIONS.keys()
     assert found["--adapter"] == [f"{tmp_path}/kernels/mine.py:Mine", "/elsewhere/yours.py:Yours"]
+    assert found["--targets"] == [f"{tmp_path}/targets.toml"]
     assert found["--worker"] == [
         shlex.join(["node", f"{tmp_path}/worker.mjs", "a b"]),
         shlex.join([f"{tmp_path}/serve", "--port", f"{tmp_path}/80"]),
