@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from depthwise_conformance import Case, LayerConfig
-from depthwise_conformance.adapters.builtin import DEFAULT
+from depthwise_conformance.adapters.builtin import DEFAULT, GROUPS
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.reference import Evaluation, expected_arithmetic
 
@@ -231,11 +231,12 @@ def test_readme_set_up_is_done_once_and_again_after_a_change(shell, tmp_path):
         os.utime(file, (0, 0))
 
 
-def test_tox_has_an_environment_for_every_target_and_device():
+def test_tox_has_an_environment_for_every_target_and_group():
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "tox.ini")
     listed = set(itertools.chain(*map(expand_braces, config["tox"]["env_list"].split())))
-    assert listed == {"tests", "type", "lint", *(f"{name}-{device}" for name in DEFAULT for device in ("cpu", "cuda"))}
+    targets = {f"{name}-{device}" for name in DEFAULT for device in ("cpu", "cuda")}
+    assert listed == {"tests", "type", "lint", *targets, *(GROUPS.keys() - {"default"})}
 
 
 def test_the_readme_lists_every_target():
