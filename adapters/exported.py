@@ -14,6 +14,7 @@ from depthwise_conformance.adapters.base import AnyArray
 Call = Callable[[AnyArray], AnyArray]
 FORWARD = "an exported file computes forwards only"
 ONNX_DTYPES = 'dtype in ("float16", "float32")'  # that ONNX Runtime has a Conv for
+TFLITE = 'dtype == "float32" and batch > 0'  # what LiteRT takes of what TensorFlow converts
 UNKNOWN = "_dynamic"  # modes that end so have models of unknown sizes
 RESOLVERS = {  # of LiteRT, by the mode: whose kernels it takes; XNNPACK's by default
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",

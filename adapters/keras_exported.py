@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
-from depthwise_conformance.adapters.exported import FORWARD, ONNX_DTYPES, UNKNOWN, Call, onnx_call, tflite_call
+from depthwise_conformance.adapters.exported import FORWARD, ONNX_DTYPES, TFLITE, UNKNOWN, Call, onnx_call, tflite_call
 from depthwise_conformance.adapters.keras_layer import KerasAdapter, KerasTensorFlow, KerasTorch
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference.config import LayerConfig
@@ -106,7 +106,7 @@ class TensorFlowLiteRt(_Exported, KerasTensorFlow):
     """A TFLite model, run by LiteRT with XNNPACK, as is its default."""
 
     modes: ClassVar[tuple[str, ...]] = ("litert", f"litert{UNKNOWN}")
-    claims: ClassVar[str] = 'dtype == "float32"'
+    claims: ClassVar[str] = TFLITE
     format: ClassVar[str] = "litert"
     suffix: ClassVar[str] = ".tflite"
     opening: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
-from depthwise_conformance.adapters.exported import FORWARD, RESOLVERS, tflite_call
+from depthwise_conformance.adapters.exported import FORWARD, RESOLVERS, TFLITE, tflite_call
 from depthwise_conformance.adapters.tensorflow_nn import STRIDED_DILATION, TensorFlowNN
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference.config import LayerConfig
+
+AT_MOST = 4832  # numbers that the buffer of LiteRT's own kernel holds
 
 
 class LiteRt(TensorFlowNN):
@@ -20,7 +22,7 @@ class LiteRt(TensorFlowNN):
     name: ClassVar[str] = "litert"
     modes: ClassVar[tuple[str, ...]] = tuple(RESOLVERS)
     layouts: ClassVar[tuple[str, ...]] = ()
-    claims: ClassVar[str] = 'dtype == "float32" and data_format == "channels_last"'
+    claims: ClassVar[str] = f'{TFLITE} and data_format == "channels_last"'
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, "")
@@ -31,11 +33,16 @@ class LiteRt(TensorFlowNN):
         limits = {
             "other dtypes than float32": "TensorFlow's converter takes no others without quantising",
             "channels_first": "TFLite's operators are NHWC",
+            "an empty batch": "LiteRT refuses tensors without elements",
             "strides with dilation": STRIDED_DILATION,
             "gradients": FORWARD,
         }
+        claims = self.claims
+        if self.mode == "builtin":
+            limits[f"more than {AT_MOST} output channels"] = "LiteRT's own kernel never ends (docs/findings.md)"
+            claims = f"{claims} and output_channels <= {AT_MOST}"
         found = versions("ai-edge-litert", "tensorflow", "tensorflow-cpu")
-        return Description(found, dtypes=("float32",), unsupported=limits, claims=self.claims)
+        return Description(found, dtypes=("float32",), unsupported=limits, claims=claims)
 
     def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
         """By an interpreter of its own."""

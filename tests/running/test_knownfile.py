@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from reported import DISCREPANCY
 
-from depthwise_conformance.adapters.builtin import BUILTIN
+from depthwise_conformance.adapters.builtin import BUILTIN, GROUPS
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.knownfile import add_new, check_update, read_known
 from depthwise_conformance.running.settings import read_settings
@@ -187,11 +187,12 @@ def test_the_projects_own_list_is_about_its_targets_at_the_versions_that_it_pins
     pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
     entries = read_known([str(ROOT / "known.toml")])
     assert entries
+    names = {*BUILTIN, *(spelling for group in GROUPS.values() for spelling in group)}
     for entry in entries:
         assert entry.versions and entry.is_for(pinned), entry.name
         for pattern in entry.targets:
             alone = replace(entry, targets=(pattern,))
-            assert any(alone.is_about(f"{name}@cpu", entry.check) for name in BUILTIN), f"{entry.name}: {pattern}"
+            assert any(alone.is_about(f"{name}@cpu", entry.check) for name in names), f"{entry.name}: {pattern}"
 
 
 def test_a_run_in_a_clone_is_judged_by_the_projects_own_list():
