@@ -56,6 +56,11 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
         "keras-tensorflow:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledTensorFlow", ("keras", "tensorflow")),
         "keras-torch:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledTorch", ("keras", "torch")),
         "keras-jax:compiled": Builtin(f"{ROOM}.keras_compiled:CompiledJax", ("keras", "jax")),
+        **{
+            f"keras-{name}:mixed_{dtype}": Builtin(f"{ROOM}.keras_mixed:{kind}", ("keras", name))
+            for name, kind in (("tensorflow", "MixedTensorFlow"), ("torch", "MixedTorch"), ("jax", "MixedJax"))
+            for dtype in ("bfloat16", "float16")
+        },
         "onnx-reference": Builtin(f"{ROOM}.onnx_reference:OnnxReference", ("onnx",)),
         **dict.fromkeys(
             ("torch:onnx", "torch:onnx_dynamic"),
@@ -99,6 +104,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("tensorflow:function", "tensorflow:xla"),
             *("torch:compile", "torch:export", "torch:mkldnn_off"),
             *("jax:jit", "keras-tensorflow:compiled", "keras-torch:compiled", "keras-jax:compiled"),
+            *("keras-tensorflow:mixed_bfloat16", "keras-torch:mixed_bfloat16", "keras-jax:mixed_bfloat16"),
+            *("keras-tensorflow:mixed_float16", "keras-torch:mixed_float16", "keras-jax:mixed_float16"),
         ),
         "exported": (
             *("onnxruntime:no_optimization", "onnxruntime:extended", "onnxruntime:auto_pad", "onnx-reference"),

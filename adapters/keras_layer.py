@@ -79,6 +79,10 @@ class KerasAdapter(Adapter):
         """By operators and `keras.ops`."""
         return functions(self.keras)[name]
 
+    def policy(self, config: LayerConfig) -> str:
+        """What the layer is given as its dtype."""
+        return config.dtype
+
     @abstractmethod
     def differentiate(self, layer: Any, x: Any, cotangent: Any) -> list[Any]:
         """The gradients of `sum(cotangent * layer(x))` and the layer's losses, for x and the trained weights."""
@@ -104,7 +108,7 @@ class KerasAdapter(Adapter):
             raise Unsupported("the layer documents that strides > 1 is incompatible with dilation_rate > 1")
         # What keras.json could change is said; the weights are assigned, so random ones would be made in vain (JAX
         # compiles their initializers, "zeros" too, for every shape). No penalty belongs to the operation's gradients.
-        said = {"data_format": config.data_format, "dtype": config.dtype}
+        said = {"data_format": config.data_format, "dtype": self.policy(config)}
         zeros = {"depthwise_initializer": self._zeros, "bias_initializer": self._zeros}
         none = dict.fromkeys(("depthwise_regularizer", "bias_regularizer", "activity_regularizer"))
         arguments = config.to_json() | said | zeros | none

@@ -19,7 +19,8 @@ from depthwise_conformance.running.targets import Target, listed, missing, open_
 ROADS = Path(__file__).parents[2] / "docs" / "roads.md"
 SPELLINGS = tuple(dict.fromkeys(name for group in ("compiled", "exported", "mobile") for name in GROUPS[group]))
 CHECKS = ("output", "shape", "dtype", *GRADIENT_CHECKS)
-FORWARD_ONLY = (*GROUPS["exported"], *GROUPS["mobile"], "keras-torch:compiled")
+MIXED = tuple(name for name in SPELLINGS if ":mixed_" in name)
+FORWARD_ONLY = (*GROUPS["exported"], *GROUPS["mobile"], "keras-torch:compiled", *MIXED)
 SLOW = ("torch:compile", "keras-torch:compiled")  # some ten seconds for the first shape, seconds for each other
 FIRST = (*SLOW, "keras-torch:onnx_dynamic")  # which exports nothing with "valid" padding: docs/findings.md
 
@@ -34,6 +35,7 @@ CASES = (
     plain(2, 5, 6, 3),
     plain(2, 7, 8, 3, kernel_size=3, activation="tanh"),
 )
+HALF = tuple(plain(2, 6, 6, 3, kernel_size=3, dtype=dtype) for dtype in ("bfloat16", "float16"))
 
 
 def packages(spelling: str) -> tuple[str, ...]:
@@ -57,7 +59,8 @@ def test_plain_cases_pass(target: Target) -> None:
     spelling = target.name.removesuffix("@cpu")
     assert (target.status, target.message) == ("judged", "")
     assert target.versions
-    asked = [case for case in CASES[: 1 if spelling in FIRST else None] if target.claim.covers(case)]
+    cases = HALF if spelling in MIXED else CASES[:1] if spelling in FIRST else CASES
+    asked = [case for case in cases if target.claim.covers(case)]
     checks = CHECKS[:3] if spelling in SLOW else CHECKS
     assert asked
     for examined in Examiner(checks).examine_all(target, [expect(case) for case in asked], checks):
