@@ -48,6 +48,7 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
         "mlx": Builtin(f"{ROOM}.mlx_conv:MlxConv", ("mlx",), ("mlx[cpu]",)),
         "keras-openvino": Builtin(f"{ROOM}.keras_inferring:KerasOpenVino", ("keras", "openvino")),
         "keras-numpy": Builtin(f"{ROOM}.keras_inferring:KerasNumPy", ("keras", "jax")),
+        "tf_keras": Builtin(f"{ROOM}.tf_keras_layer:TfKeras", ("tf_keras", "tensorflow")),
         "openvino": Builtin(f"{ROOM}.onnx_engines:OpenVino", ("onnx", "openvino")),
         "tract": Builtin(f"{ROOM}.onnx_engines:Tract", ("onnx", "tract")),
         "opencv": Builtin(f"{ROOM}.onnx_engines:OpenCv", ("onnx", "cv2"), ("onnx", "opencv-python-headless")),
@@ -117,6 +118,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("keras-tensorflow:litert", "keras-tensorflow:litert_dynamic"),
         ),
         "browser": ("tfjs", "tfjs:wasm", "tfjs-layer", "tfjs-layer:wasm", "onnxruntime-web"),
-        "libraries": ("openvino", "openvino:f32", "tract", "opencv", "mlx", "keras-openvino", "keras-numpy"),
+        "libraries": (
+            "openvino",
+            "openvino:f32",
+            "tract",
+            "opencv",
+            "mlx",
+            "keras-openvino",
+            "keras-numpy",
+            "tf_keras",
+        ),
     }
 )
