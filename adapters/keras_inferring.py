@@ -52,6 +52,7 @@ class KerasOpenVino(InferringAdapter):
     """On OpenVINO."""
 
     name: ClassVar[str] = "keras-openvino"
+    cases = 60
     backend: ClassVar[str] = "openvino"
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
 

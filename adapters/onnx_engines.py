@@ -69,6 +69,7 @@ class OpenVino(OnnxEngine):
     """
 
     name: ClassVar[str] = "openvino"
+    cases = 100
     modes: ClassVar[tuple[str, ...]] = ("f32",)
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
     lacking: ClassVar[str] = "OpenVINO's CPU plugin computes float32 and narrower; models of float16 in what is faster"

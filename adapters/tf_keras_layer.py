@@ -26,6 +26,11 @@ from depthwise_conformance.reference.config import LayerConfig
 
 HARD_SIGMOID = "Keras 2 documents another hard_sigmoid, 0.2 x + 0.5 between 0 and 1"
 ABSENT = "Keras 2 documents no such activation"
+LATER = (
+    *("celu", "glu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid", "log_softmax"),
+    *("relu6", "silu", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink"),
+    "threshold",
+)  # names of activations that came with Keras 3
 
 
 class TfKerasLayer(LayerHandle):
@@ -153,6 +158,8 @@ class TfKeras(Adapter):
 
     def layer(self, *positional: Any, **arguments: Any) -> TfKerasLayer:
         """`tf_keras.layers.DepthwiseConv2D(*positional, **arguments)`."""
+        if arguments.get("activation") in LATER:
+            raise Unsupported(ABSENT)
         return TfKerasLayer(self, self.keras.layers.DepthwiseConv2D(*positional, **arguments))
 
     def function(self, name: str) -> Callable[..., Any]:
@@ -176,8 +183,6 @@ class TfKeras(Adapter):
             raise Unsupported("the layer documents that strides > 1 is incompatible with dilation_rate > 1")
         if config.activation == "hard_sigmoid":
             raise Unsupported(HARD_SIGMOID)
-        if config.activation is not None and not hasattr(self.keras.activations, config.activation):
-            raise Unsupported(ABSENT)
         said = {"data_format": config.data_format, "dtype": config.dtype}
         arguments = config.to_json() | said | {"depthwise_initializer": "zeros"}
         arguments.pop("strided_dilation", None)

@@ -29,7 +29,12 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ROOMS = ("conformance", "adapters", "reference", "reports")
 PACKAGE = "depthwise_conformance"
 SOURCES = ROOT / "src" / PACKAGE
-FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "jaxlib", "onnx", "onnxruntime", "openvino", "tract", "cv2", "mlx"}
+FRAMEWORKS = {
+    name
+    for contract in PYPROJECT["tool"]["importlinter"]["contracts"]
+    if contract["name"] == "No framework outside of workers"
+    for name in contract["forbidden_modules"]
+}
 
 
 class Import(NamedTuple):

@@ -8,6 +8,7 @@ import { Unsupported, serve } from "./worker.mjs";
 const NAMES = ["linear", "elu", "gelu", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid"];
 const ACTIVATIONS = [...NAMES, "silu", "softmax", "softplus", "softsign", "tanh"];
 const ELSEWHERE = /^(celu|exponential|glu|hard_(sigmoid|silu|shrink|swish|tanh)|leaky_relu|log_sigmoid|soft_shrink|sparse\w+|squareplus|tanh_shrink|threshold)$/;
+const NO_GRADIENTS = "the wasm backend has no kernels for the gradients";
 const DTYPES = ["float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"];
 const WEIGHTS = { depthwise_kernel: "kernel", bias: "bias" };
 
@@ -182,6 +183,7 @@ await serve(async ({ mode }) => {
         functions: "tfjs takes instances of its classes",
         hard_sigmoid: "tfjs has that of Keras 2, 0.2 x + 0.5 between 0 and 1",
         "positional arguments": "tfjs takes names",
+        ...(mode ? { gradients: NO_GRADIENTS } : {}),
       },
       claims: `dtype == "float32" and activation in (${ACTIVATIONS.map((name) => `"${name}"`).join(", ")})`,
     },
@@ -190,10 +192,14 @@ await serve(async ({ mode }) => {
       return { arrays: { output: arrays["2.output"] } };
     },
     async gradients(request) {
+      if (mode) throw new Unsupported(NO_GRADIENTS);
       const { arrays } = await use(request, ["build", "assign", "gradients"]);
       return { arrays: renamed(arrays, (name) => name.slice("2.".length)) };
     },
     output_shape: async (request) => ({ shape: (await use(request, ["symbolic_shape"])).facts[0].shapes[0] }),
-    layer: (request) => tidied(tf, () => take(tf, request)),
+    layer(request) {
+      if (mode) throw new Unsupported("whole layers are judged on the default backend");
+      return tidied(tf, () => take(tf, request));
+    },
   };
 });
