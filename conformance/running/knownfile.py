@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from depthwise_conformance.casebook.claims import EVERYTHING, Claim, ClaimError
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.record import CHECKS, Discrepancy, Verdict
-from depthwise_conformance.running.spelling import spelled
+from depthwise_conformance.running.spelling import without_requirements
 from depthwise_conformance.running.usage import UsageError
 
 TABLE = "known"  # [[known]], once for each entry
@@ -72,8 +72,7 @@ class Entry:
 def _names(target: str, device: bool) -> tuple[str, str]:
     """What a pattern may name a target by: with its requirements, and without."""
     full = target if device else target.rpartition("@")[0]
-    found = spelled(full)
-    return full, full if found is None else str(replace(found, requirements=()))
+    return full, without_requirements(full)
 
 
 def _is_in(version: str, accepted: SpecifierSet) -> bool:

@@ -51,6 +51,10 @@ def _file(one: Change, old: Path, new: Path) -> Path:
 def _settled(
     name: str, mine: Sequence[tuple[Change, Path]], versions: Mapping[str, object]
 ) -> Iterator[tuple[Change, Change | None]]:
+    if "[" in name:  # a folder may come from somebody else, and what is installed, runs
+        told = f": nothing is installed because a folder names it; `replay --target {name!r}` does"
+        yield from ((one, _unanswered(one, told)) for one, _ in mine)
+        return
     if (asked := spelled(name)) is None or asked.name not in adapter_names():
         yield from ((one, _unanswered(one, f": {name} cannot be asked for by name")) for one, _ in mine)
         return

@@ -56,6 +56,14 @@ def spelled(text: str) -> Spelling | None:
     return Spelling(match["name"], wanted, match["mode"] or "", match["device"] or "")
 
 
+def without_requirements(text: str) -> str:
+    """A target's name, which may be any text, without the requirements that it may have."""
+    match = SPELLING.fullmatch(text)
+    if match is None or match["requirements"] is None:
+        return text
+    return match["name"] + text[match.end("requirements") + 1 :]
+
+
 def read_requirements(where: str, given: list[str]) -> tuple[str, ...]:
     """Requirements in one spelling and order. Raises UsageError."""
     found = []

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from command_line import HONEST
 
-from depthwise_conformance.running import cli, environments, pipsettings, targets
+from depthwise_conformance.reports.changes import OPEN, Change
+from depthwise_conformance.running import cli, environments, pipsettings, replaying, targets
 from depthwise_conformance.running.describing import describe_target
 from depthwise_conformance.running.environments import UnmadeError, all_kept, environment
 from depthwise_conformance.running.knownfile import Entry
@@ -191,3 +192,13 @@ def test_known_entries_are_about_targets_with_other_releases_too():
     narrow = replace(entry, targets=("keras-torch[keras==3.8.0]",))
     assert narrow.is_about("keras-torch[keras==3.8.0]@cpu", "output")
     assert not narrow.is_about("keras-torch@cpu", "output")
+    odd = replace(entry, targets=("my[kernel of mine]",))
+    assert odd.is_about("my[kernel of mine]@cpu", "output")
+
+
+def test_nothing_is_installed_because_a_folder_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(replaying, "open_targets", lambda *arguments: pytest.fail("it was asked for"))
+    monkeypatch.setattr(replaying, "read_runs", lambda folder: [{"targets": [{"target": "torch[evil==1.0]@cpu"}]}])
+    change = Change(OPEN, "torch[evil==1.0]@cpu", "output", "", "fails", "not asked", 1, "abc")
+    (settled,) = replaying.settle([change], tmp_path, tmp_path)
+    assert "nothing is installed because a folder names it" in settled.new
