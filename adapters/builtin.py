@@ -85,6 +85,7 @@ BUILTIN: Mapping[str, Builtin] = MappingProxyType(
             ),
         ),
         "keras-tensorflow:saved_model": Builtin(f"{ROOM}.keras_exported:TensorFlowSavedModel", ("keras", "tensorflow")),
+        "paddle": Builtin(f"{ROOM}.paddle_conv2d:PaddleConv2d", ("paddle",), ("paddlepaddle", "setuptools")),
         "tfjs": Builtin("tfjs.mjs", ()),
         "tfjs-layer": Builtin("tfjs-layer.mjs", ()),
         "onnxruntime-web": Builtin("onnxruntime-web.mjs", ()),
@@ -127,6 +128,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "keras-openvino",
             "keras-numpy",
             "tf_keras",
+            "paddle",
         ),
     }
 )
