@@ -5,6 +5,7 @@ A mode that has an adapter of its own, or needs other packages, stands here as `
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Builtin(NamedTuple):
         """The command that installs what it needs."""
         if self.script:
             return "install Node.js, with npm"
-        return f"pip install {' '.join(self.requirements or self.packages)}"
+        return f"pip install {shlex.join(self.requirements or self.packages)}"
 
 
 BUILTIN: Mapping[str, Builtin] = MappingProxyType(
