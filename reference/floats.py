@@ -92,9 +92,7 @@ def arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     """What a result of this dtype may come from, the most accurate first; it is stored in `dtype` or narrower."""
     flushing = flushing_arithmetic(dtype)
     if dtype in HALVES:
-        own = (expected_arithmetic(dtype), flushing, Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype))
-        through = Arithmetic("results rounded to bfloat16", 0.0, "float32", "bfloat16"), in_format("bfloat16")
-        return own if dtype == "bfloat16" else (*own, *through)
+        return (expected_arithmetic(dtype), flushing, Arithmetic(f"{dtype} accumulation", 0.0, dtype, dtype))
     sums = [Arithmetic(f"{name} accumulation", 0.0, name, "float32") for name in ("float64", "float32")]
     products = [Arithmetic(f"{name} products", u, "float32", "float32") for name, u in PRODUCTS.items()]
     halves = [in_format(half) for half in HALVES]
@@ -108,9 +106,7 @@ def narrower_arithmetics(dtype: str) -> tuple[Arithmetic, ...]:
     """What may explain a result of this dtype that its own arithmetic does not, held to its usual error."""
     known = arithmetics(dtype)
     own = [arithmetic.name for arithmetic in known].index(expected_arithmetic(dtype).name)
-    found = [replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :] if not arithmetic.flushing]
-    # Numbers of a coarser grid tell more than errors do
-    return tuple(sorted(found, key=lambda one: dtype in HALVES and one.storage == dtype))
+    return tuple(replace(arithmetic, usual=USUAL) for arithmetic in known[own + 1 :] if not arithmetic.flushing)
 
 
 def gamma(terms: int, roundoff: float) -> float:
