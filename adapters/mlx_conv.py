@@ -32,6 +32,7 @@ class MlxConv(Adapter):
     """On the CPU; the images are channels_last, as MLX has them, and "same" is explicit pads, which it has none for."""
 
     name: ClassVar[str] = "mlx"
+    claims: ClassVar[str] = 'dtype != "float64"'
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
         super().__init__(device, mode)

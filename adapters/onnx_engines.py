@@ -6,6 +6,7 @@ import re
 import tempfile
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,6 +70,7 @@ class OpenVino(OnnxEngine):
     """
 
     name: ClassVar[str] = "openvino"
+    claims: ClassVar[str] = 'dtype == "float32"'
     cases = 100
     modes: ClassVar[tuple[str, ...]] = ("f32",)
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
@@ -85,7 +87,7 @@ class OpenVino(OnnxEngine):
         compiled = self._compiled(conv_model(self._onnx, LayerConfig((1, 1), use_bias=False), one.shape, one, None))
         precision = compiled.get_property(HINT).to_string()
         told, declared = super().describe(), {"float32": PRECISIONS[precision]} if precision in PRECISIONS else {}
-        return Description(told.versions, told.devices, told.dtypes, told.unsupported, declared)
+        return replace(told, arithmetic=declared)
 
     def load(self, model: Any) -> Call:
         """By `compile_model`."""
@@ -100,6 +102,7 @@ class Tract(OnnxEngine):
     """By its Python bindings, which read files."""
 
     name: ClassVar[str] = "tract"
+    claims: ClassVar[str] = 'dtype != "bfloat16"'
     distributions: ClassVar[tuple[str, ...]] = ("tract",)
     dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
     lacking: ClassVar[str] = "the ONNX model carries no bfloat16 to tract"
@@ -130,7 +133,7 @@ class OpenCv(OnnxEngine):
     """The module `dnn`, whose reader wants the shapes of all values in the model."""
 
     name: ClassVar[str] = "opencv"
-    claims: ClassVar[str] = "batch > 0"  # an array without elements is none to it
+    claims: ClassVar[str] = 'dtype == "float32" and batch > 0'  # an array without elements is none to it
     distributions: ClassVar[tuple[str, ...]] = ("opencv-python-headless", "opencv-python")
     lacking: ClassVar[str] = "the module dnn returns float32, and takes no float64"
 
