@@ -51,16 +51,16 @@ def test_one_that_regressed(tmp_path, bad):
 
 
 def test_smallest_cases_are_replayed_where_the_target_is_installed(tmp_path):
-    """torch's departures of one check, of which the new run asked for another."""
-    words = ("--target", "torch", "--known", "/dev/null", "--examples", 30)
-    assert run(tmp_path, *words, "--check", "gradient_input", "--out", "old").returncode == 1
+    """A departure of JAX that no processor decides, by a check of which the new run asked for another."""
+    words = ("--target", "jax", "--known", "/dev/null", "--only", 'dtype == "float64"', "--examples", 5)
+    assert run(tmp_path, *words, "--check", "dtype", "--out", "old").returncode == 1
     run(tmp_path, *words, "--check", "shape", "--out", "new")
     done = compare(tmp_path, "old", "new")
     assert done.returncode == 0
     assert "not asked" not in done.stdout  # it is still there
     assert "not asked" in compare(tmp_path, "old", "new", "--no-replay").stdout
     what = next((tmp_path / "old" / "cases").iterdir()).stem
-    failing = Change("regressed", "torch@cpu", "gradient_input", "", "pass", "wrong_value", 1, what)
+    failing = Change("regressed", "jax@cpu", "dtype", "", "pass", "wrong_dtype", 1, what)
     by_chance = replace(failing, check="shape")  # which passes when it is asked once more
     many = replace(by_chance, cases=2)  # of which one was asked: the other may have regressed
     settled = settle([failing, by_chance, many], tmp_path / "new", tmp_path / "old")

@@ -96,7 +96,7 @@ def test_in_process_reaches_a_debugger(tmp_path):
 def test_in_process_is_for_one_adapter(tmp_path, arguments):
     done = run(tmp_path, *arguments, "--in-process", "--out", "out")
     assert done.returncode == 2
-    assert "in-process: accepted is one target or one adapter" in done.stderr
+    assert "in-process: accepted is one target of this environment or one adapter" in done.stderr
 
 
 def test_watch_runs_again_when_the_file_changes_and_ends_with_ctrl_c(tmp_path):
