@@ -101,19 +101,14 @@ class _Compiled(KerasAdapter):
 class CompiledTensorFlow(_Compiled, KerasTensorFlow):
     """Traced by `tf.function`; Keras has XLA compile it where it thinks that worth while, which is not on the CPU."""
 
-    modes: ClassVar[tuple[str, ...]] = _Compiled.modes
-
 
 class CompiledJax(_Compiled, KerasJax):
     """Compiled by `jax.jit`."""
-
-    modes: ClassVar[tuple[str, ...]] = _Compiled.modes
 
 
 class CompiledTorch(_Compiled, KerasTorch):
     """By `torch.compile`, as `jit_compile=True` asks for; training steps take half a minute, and are not asked for."""
 
-    modes: ClassVar[tuple[str, ...]] = _Compiled.modes
     jit_compile: ClassVar[bool | str] = True
     cases = 12
 

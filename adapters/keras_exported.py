@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,8 +10,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, LayerHandle, Unsupported
-from depthwise_conformance.adapters.exported import FORWARD, ONNX_DTYPES, TFLITE, UNKNOWN, Call, onnx_call, tflite_call
+from depthwise_conformance.adapters.base import AnyArray, Description, LayerHandle, Unsupported
+from depthwise_conformance.adapters.exported import (
+    FORWARD,
+    ONNX_DTYPES,
+    TFLITE,
+    UNKNOWN,
+    Call,
+    Exported,
+    onnx_call,
+    tflite_call,
+)
 from depthwise_conformance.adapters.keras_layer import KerasAdapter, KerasTensorFlow, KerasTorch
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference.config import LayerConfig
@@ -18,55 +28,33 @@ from depthwise_conformance.reference.config import LayerConfig
 WHOLE = "a file is no layer any more"
 
 
-class _Exported(KerasAdapter):
+class _KerasExported(Exported, KerasAdapter):
     """`model.export` of the layer alone, anew for every shape and all weights.
 
     Keras leaves the batch open; in a mode that ends with `_dynamic` the image's size is open, too.
     """
 
-    layouts: ClassVar[tuple[str, ...]] = ()
     format: ClassVar[str]
     suffix: ClassVar[str] = ""
     opening: ClassVar[tuple[str, ...]] = ()  # the distributions that write and open the file
     cases = 60
-
-    def __init__(self, device: str = "cpu", mode: str = "") -> None:
-        super().__init__(device, mode)
-        self._opened: tuple[Any, Call | None] = (None, None)
 
     def describe(self) -> Description:
         """Forwards only, on the CPU."""
         found = {**super().describe().versions, **versions(*self.opening)}
         return Description(found, unsupported={"gradients": FORWARD, "whole layers": WHOLE}, claims=self.claims)
 
-    def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
-        """By the file, which is kept open until other weights or another shape come."""
-        key = (config, x.shape, kernel.tobytes(), b"" if bias is None else bias.tobytes())
-        if key != self._opened[0]:
-            self._opened = (None, None)
-            self._opened = (key, self._export(config, x, self._loaded(config, x.shape, kernel, bias)))
-        assert self._opened[1] is not None
-        return self._opened[1](x)
-
-    def gradients(
-        self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
-    ) -> Gradients:
-        """Not claimed."""
-        raise Unsupported(FORWARD)
-
-    def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Not claimed: it is the layer's, before it is exported."""
-        return Adapter.output_shape(self, config, input_shape)
-
     def layer(self, *positional: Any, **arguments: Any) -> LayerHandle:
         """Not claimed."""
         raise Unsupported(WHOLE)
 
+    @abstractmethod
     def open(self, path: Path) -> Call:
         """A call of the model in that file, which is gone afterwards."""
-        raise NotImplementedError
 
-    def _export(self, config: LayerConfig, x: AnyArray, layer: Any) -> Call:
+    def export(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> Call:
+        """By Keras, of the layer alone."""
+        layer = self._loaded(config, x.shape, kernel, bias)
         channel = 3 if config.channels_last else 1
         open_ = self.mode.endswith(UNKNOWN)
         given = [None if axis == 0 or (open_ and axis != channel) else size for axis, size in enumerate(x.shape)]
@@ -78,7 +66,7 @@ class _Exported(KerasAdapter):
             return self.open(path)
 
 
-class _Onnx(_Exported):
+class _Onnx(_KerasExported):
     """An ONNX model, run by ONNX Runtime."""
 
     modes: ClassVar[tuple[str, ...]] = ("onnx", f"onnx{UNKNOWN}")
@@ -102,7 +90,7 @@ class TorchOnnx(_Onnx, KerasTorch):
     """Written by torch."""
 
 
-class TensorFlowLiteRt(_Exported, KerasTensorFlow):
+class TensorFlowLiteRt(_KerasExported, KerasTensorFlow):
     """A TFLite model, run by LiteRT with XNNPACK, as is its default."""
 
     modes: ClassVar[tuple[str, ...]] = ("litert", f"litert{UNKNOWN}")
@@ -116,7 +104,7 @@ class TensorFlowLiteRt(_Exported, KerasTensorFlow):
         return tflite_call(path.read_bytes())
 
 
-class TensorFlowSavedModel(_Exported, KerasTensorFlow):
+class TensorFlowSavedModel(_KerasExported, KerasTensorFlow):
     """A SavedModel, loaded by TensorFlow."""
 
     modes: ClassVar[tuple[str, ...]] = ("saved_model",)

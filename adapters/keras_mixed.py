@@ -41,8 +41,6 @@ class _Mixed(KerasAdapter):
 class MixedTensorFlow(_Mixed, KerasTensorFlow):
     """On TensorFlow."""
 
-    modes: ClassVar[tuple[str, ...]] = _Mixed.modes
-
 
 class MixedTorch(_Mixed, KerasTorch):
     """On torch."""
@@ -50,5 +48,3 @@ class MixedTorch(_Mixed, KerasTorch):
 
 class MixedJax(_Mixed, KerasJax):
     """On JAX."""
-
-    modes: ClassVar[tuple[str, ...]] = _Mixed.modes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from depthwise_conformance.adapters.base import Adapter, AnyArray, Description, Gradients, Unsupported
-from depthwise_conformance.adapters.exported import FORWARD, RESOLVERS, TFLITE, tflite_call
+from depthwise_conformance.adapters.base import AnyArray, Description
+from depthwise_conformance.adapters.exported import FORWARD, RESOLVERS, TFLITE, Call, Exported, tflite_call
 from depthwise_conformance.adapters.tensorflow_nn import STRIDED_DILATION, TensorFlowNN
 from depthwise_conformance.adapters.translate import versions
 from depthwise_conformance.reference.config import LayerConfig
@@ -13,7 +13,7 @@ from depthwise_conformance.reference.config import LayerConfig
 AT_MOST = 4832  # numbers that the buffer of LiteRT's own kernel holds
 
 
-class LiteRt(TensorFlowNN):
+class LiteRt(Exported, TensorFlowNN):
     """`tf.nn.depthwise_conv2d` with constant weights by `tf.lite.TFLiteConverter`, run by `ai_edge_litert`.
 
     XNNPACK computes by default; the mode `builtin` takes LiteRT's own kernels, `reference` its plain ones.
@@ -21,12 +21,7 @@ class LiteRt(TensorFlowNN):
 
     name: ClassVar[str] = "litert"
     modes: ClassVar[tuple[str, ...]] = tuple(RESOLVERS)
-    layouts: ClassVar[tuple[str, ...]] = ()
     claims: ClassVar[str] = f'{TFLITE} and data_format == "channels_last"'
-
-    def __init__(self, device: str = "cpu", mode: str = "") -> None:
-        super().__init__(device, "")
-        self.mode = mode
 
     def describe(self) -> Description:
         """Only float32 is converted, and only NHWC."""
@@ -44,8 +39,8 @@ class LiteRt(TensorFlowNN):
         found = versions("ai-edge-litert", "tensorflow", "tensorflow-cpu")
         return Description(found, dtypes=("float32",), unsupported=limits, claims=claims)
 
-    def forward(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> AnyArray:
-        """By an interpreter of its own."""
+    def export(self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None) -> Call:
+        """By the converter."""
         tf = self._tf
         weights = self._to_tensors(kernel, bias)
 
@@ -54,14 +49,4 @@ class LiteRt(TensorFlowNN):
 
         function = tf.function(layer, autograph=False)
         traced = function.get_concrete_function(tf.TensorSpec(x.shape, config.dtype))
-        return tflite_call(tf.lite.TFLiteConverter.from_concrete_functions([traced], function).convert(), self.mode)(x)
-
-    def gradients(
-        self, config: LayerConfig, x: AnyArray, kernel: AnyArray, bias: AnyArray | None, cotangent: AnyArray
-    ) -> Gradients:
-        """Not claimed."""
-        raise Unsupported(FORWARD)
-
-    def output_shape(self, config: LayerConfig, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Not claimed: the shape is TensorFlow's, before it is converted."""
-        return Adapter.output_shape(self, config, input_shape)
+        return tflite_call(tf.lite.TFLiteConverter.from_concrete_functions([traced], function).convert(), self.mode)

@@ -33,10 +33,7 @@ class OnnxRuntime(Adapter):
         self._onnx: Any = import_module("onnx")
         self._runtime: Any = import_module("onnxruntime")
         self._not_implemented = import_module("onnxruntime.capi.onnxruntime_pybind11_state").NotImplemented
-        self._options = self._runtime.SessionOptions()
-        self._options.log_severity_level = 3
-        # Idle threads must not take the cores from other processes.
-        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._options = session_options(self._runtime)
         if mode in LEVELS:
             self._options.graph_optimization_level = getattr(self._runtime.GraphOptimizationLevel, LEVELS[mode])
         self._last: tuple[bytes, Any] = (b"", None)
@@ -84,6 +81,14 @@ class OnnxRuntime(Adapter):
         self, config: LayerConfig, input_shape: tuple[int | None, ...], kernel: AnyArray, bias: AnyArray | None
     ) -> Any:
         return conv_model(self._onnx, config, input_shape, kernel, bias, self.mode == AUTO_PAD)
+
+
+def session_options(runtime: Any) -> Any:
+    """Of a session that is quiet, and whose idle threads do not take the cores from other processes."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _decline(config: LayerConfig) -> None:

@@ -19,8 +19,7 @@ class _Prepared(TorchConv2d):
     """What is made of layer and activation is kept until another layer, shape or layout in memory comes."""
 
     def __init__(self, device: str = "cpu", mode: str = "") -> None:
-        super().__init__(device, "")
-        self.mode = mode
+        super().__init__(device, mode)
         self._made: tuple[Any, Any] = (None, None)
 
     @abstractmethod

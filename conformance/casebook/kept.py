@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 import platform
-import tempfile
+import secrets
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -98,9 +98,12 @@ def _read(file: Path) -> tuple[AnyCase, ...] | None:
 
 
 def _write(file: Path, cases: tuple[AnyCase, ...]) -> None:
-    """Writes beside, then swaps: another run may be reading, or writing the same. Raises OSError."""
+    """In the place of what is there: another run may be reading, or writing the same. Raises OSError."""
     text = json.dumps([case.to_json() for case in cases]).encode()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as beside:
-        beside.write(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
-    Path(beside.name).replace(file)
+    made = file.with_suffix(f".{secrets.token_hex(6)}")
+    try:
+        made.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        made.replace(file)
+    finally:
+        made.unlink(missing_ok=True)

@@ -213,9 +213,7 @@ def _plainness(case: Case) -> tuple[object, ...]:
 def planned(options: Options, checks: Collection[str], claim: Claim, most: int = 0) -> int:
     """The number of cases that a target with this claim is judged on by these checks, if it is alone; 0 if endless.
 
-    `most` is how many it is asked at most, 0 for all.
-
-    Of a shard, about as many.
+    `most` is how many it is asked at most, 0 for all. Of a shard, it is about as many.
     """
     few = min(most, options.examples) or ENDLESS
     if options.examples == few == ENDLESS:

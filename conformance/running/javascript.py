@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-import platformdirs
-
+from depthwise_conformance.casebook.kept import cache_folder
 from depthwise_conformance.running.usage import UsageError
 
 MANIFEST, LOCK = "package.json", "package-lock.json"
@@ -25,7 +24,7 @@ def node_command(script: str) -> tuple[str, ...]:
     """The command that starts a worker of `adapters/javascript`, its packages installed. Raises UsageError."""
     if absent := [program for program in ("node", "npm") if shutil.which(program) is None]:
         raise UsageError(f"{script}: {' and '.join(absent)} not found on PATH; install Node.js, with npm")
-    kept = platformdirs.user_cache_path("depthwise-conformance", appauthor=False) / "javascript"
+    kept = cache_folder() / "javascript"
     try:
         return "node", str(_prepared(kept) / script)
     except OSError as error:
