@@ -4,7 +4,8 @@ A fault counts where it is visible: on cases that the run did not see, the kerne
 fault alone fails it and the others alone pass. It is told if a row of that check, or one that the check is said to show
 as well, holds on most of these cases with its condition or its cause, and on no more than one that passes with
 ordinary data. A row is wrong if its condition holds on more that pass, or if its cause explains nothing that fails
-where it should. Rows are counted over all faults that show alone: one that others hide has a row all the same.
+where it should. Rows are counted over all faults that show alone, on large layers too: one that others hide has a row
+all the same.
 
     python benchmarks/mixtures.py [--together 2] [--count 200] [--seed 0] [--examples 1000] [--processes 2]
 """
@@ -22,8 +23,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
 from depthwise_conformance.diagnosis.candidates import SHOWING
-from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, fails_alike, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined
@@ -65,6 +67,7 @@ def measure(names: Sequence[str], examples: int) -> Score:
     both, *alone = open_targets(
         requests([], [f"{FAKES / 'by_name.py'}:{name}" for name in (score.name, *names)]), TIMEOUT
     )
+    by_fault = dict(zip(names, alone, strict=True))
     engine = Engine(Options(examples=examples), lambda records: None)
     try:
         engine.evaluate([both], {both.name: set(CHECKS) - set(LAYER_CHECKS)})
@@ -75,8 +78,10 @@ def measure(names: Sequence[str], examples: int) -> Score:
         for check in dict.fromkeys(checks_of.values()):
             by_target = {one.name: _examine(engine, one, unseen, check) for one in (both, *alone)}
             mine = [name for name in names if checks_of[name] == check]
-            own = {name: by_target[one.name] for name, one in zip(names, alone, strict=True)}
-            score.there += sum(_shows(own[name], check) for name in mine)
+            own = {name: by_target[one.name] for name, one in by_fault.items()}
+            score.there += sum(
+                _shows(own[name], check) or _shows_when_large(engine, by_fault[name], check) for name in mine
+            )
             rows = [one for one in found if check in one.checks]
             hides = functools.cache(functools.partial(_hides, engine, both, check))
             _score_check(score, check, mine, rows, by_target[both.name], own, hides)
@@ -111,6 +116,12 @@ def _verdict(examined: Examined, check: str) -> bool | None:
 
 def _shows(answers: Answers, check: str) -> bool:
     return sum(_verdict(examined, check) is True for examined in answers.values()) >= VISIBLE
+
+
+def _shows_when_large(engine: Engine, alone: Target, check: str) -> bool:
+    """Whether it fails on any of the cases that are the same in every run."""
+    examined = (engine.examiner.examine(alone, case, check) for case in (*activation_cases(), *fixed_cases()))
+    return any(_verdict(one, check) for one in examined)
 
 
 def _score_check(
@@ -155,7 +166,9 @@ def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
     exhibit = examined.exhibit(check)
     if is_deviation(one) and check in PARTS and exhibit:
         return reproduces(one.cause, evidence(check, exhibit, True))
-    return one.holds(case) if one.fulfilled else one.condition == WHEREVER or bool(one.cause)
+    if one.fulfilled or one.condition == WHEREVER:
+        return one.holds(case)
+    return bool(one.cause) and fails_alike(one, examined, strictly=True) is True
 
 
 def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers, hides: Hides) -> bool:

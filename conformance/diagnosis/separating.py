@@ -43,9 +43,11 @@ GAIN = 1.0  # of a condition for each doubling of the failing cases on which it 
 def simplest(failing: Sequence[Case], passing: Sequence[Case], others: Sequence[Case] = ()) -> list[Condition]:
     """The conditions that hold on all failing cases and on no passing one, cheapest first, at most `RIVALS`.
 
-    None of them has an atom that it could do without. An empty list says that there is no such condition. `others`
-    fail, too: the more of them a condition holds on, the less it counts what it costs.
+    None of them has an atom that it could do without. An empty list says that there is no such condition, or that
+    nothing fails. `others` fail, too: the more of them a condition holds on, the less it counts what it costs.
     """
+    if not failing:
+        return []
     if not passing:
         return [Condition()]
     groups = _groups(failing, passing)

@@ -149,6 +149,10 @@ def test_without_passing_cases_it_is_always() -> None:
     assert simplest(block(0, 250)[:3], []) == [Condition()]
 
 
+def test_what_never_fails_has_no_condition() -> None:
+    assert simplest([], block(0, 250)[:3]) == simplest([], []) == []
+
+
 def test_no_condition_fits_a_case_that_both_fails_and_passes() -> None:
     case = block(0, 250)[0]
     assert simplest([case], [case]) == []
