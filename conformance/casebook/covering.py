@@ -209,17 +209,18 @@ def _tied(claim: Claim) -> tuple[str, ...]:
 def _bound_rows(factors: Factors, inputs: Inputs, claim: Claim, tied: tuple[str, ...]) -> tuple[Integers, Integers]:
     """Every row of the factors that depend on one another, and the least work that an input of such values makes."""
     found = {}
-    is_claimed, fits = _row_test(claim, (*SPATIAL, *tied)), _size_test(claim)
+    names = (*SPATIAL, *tied)
+    is_claimed, fits = _row_test(claim, names), _size_test(claim)
+    levels = [{value: level for level, value in enumerate(factors[name])} for name in names]
     for padding, square in itertools.product(factors["padding"], factors["square"]):
         for (high, heights), (wide, widths) in itertools.product(*(inputs[name, padding].items() for name in AXES)):
-            least = _least(heights, widths, square)
-            within = least and not (max(high[1], wide[1]) > 1 < max(high[2], wide[2]))
-            if within and fits(padding, high, wide, [(h, w) for h in heights for w in widths if (h == w) == square]):
+            if max(high[1], wide[1]) > 1 < max(high[2], wide[2]) or not (least := _least(heights, widths, square)):
+                continue
+            if fits(padding, high, wide, ((h, w) for h in heights for w in widths if (h == w) == square)):
                 for others in itertools.product(*(factors[name] for name in tied)):
                     row = (padding, *high, *wide, square, *others)
                     if is_claimed(row):
-                        names = zip((*SPATIAL, *tied), row, strict=True)
-                        found[tuple(factors[name].index(value) for name, value in names)] = least
+                        found[tuple(map(dict.__getitem__, levels, row))] = least
     if not found:
         raise ClaimError(f"{claim.text!r} leaves no combination of arguments: it claims nothing")
     return np.array(list(found)), np.array(list(found.values()))
@@ -239,14 +240,15 @@ def _row_test(claim: Claim, names: Sequence[str]) -> Callable[[tuple[Any, ...]],
     return lambda row: all(may_hold(tuple(row[i] for i in seen)) for seen, may_hold in tests)
 
 
-def _size_test(claim: Claim) -> Callable[[str, AxisValues, AxisValues, list[tuple[int, int]]], bool]:
+def _size_test(claim: Claim) -> Callable[[str, AxisValues, AxisValues, Iterable[tuple[int, int]]], bool]:
     """Whether some input of such values may be claimed, as far as the claim speaks of both axes' sizes together."""
     settled = {*SETTLED, *FREE, *SPATIAL, *PAIRS, *PAIRS.values(), "half_precision", "output_channels", "empty"}
     open_ = [one for one in claim.conjuncts if len({*_axes_of(one)}) != 1 and not names_in(one) <= settled]
 
-    def fits(padding: str, high: AxisValues, wide: AxisValues, sizes: list[tuple[int, int]]) -> bool:
+    def fits(padding: str, high: AxisValues, wide: AxisValues, sizes: Iterable[tuple[int, int]]) -> bool:
         config = LayerConfig((high[0], wide[0]), (high[1], wide[1]), padding, dilation_rate=(high[2], wide[2]))
-        some = sizes[:: len(sizes) // INPUTS + 1]
+        every = list(sizes)
+        some = every[:: len(every) // INPUTS + 1]
         known = (facts(Case(config, (1, *size, 1))) for size in some)
         spatial = ({name: value for name, value in one.items() if name not in NOT_SPATIAL} for one in known)
         return any(all(statement.truth(one) is not False for statement in open_) for one in spatial)

@@ -44,7 +44,7 @@ class Asked:
 class Question:
     """Cases that a target is to be asked in turn, either operations or whole layers, and how they are judged.
 
-    `checks` are those of the run, `selected` those of this target.
+    `checks` are those of the run, `selected` those of this target. Without cases, its worker starts, for the next.
     """
 
     target: Asked
@@ -153,6 +153,8 @@ def close_workers() -> None:
 
 
 def _ask(question: Question, target: Target, journal: Journal) -> None:
+    if not question.cases:
+        target.worker.start()
     operations = [case for case in question.cases if isinstance(case, Case)]
     if operations:
         examiner = Examiner(question.checks, question.strength, journal)

@@ -28,7 +28,7 @@ import psutil
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.running.agenda import CHUNK
-from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, close_workers
+from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, asked, close_workers
 from depthwise_conformance.running.drawing import draw_block
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.worker import WorkerAbortedError
@@ -133,6 +133,11 @@ class Lanes(Sharing):
         self._busy = threading.Semaphore(jobs)
         self._lanes: dict[str, list[Lane]] = {}
         self._drawer = Lane(threading.Semaphore(1))
+
+    def begin(self, target: Target) -> None:
+        """Has the target's workers start, which may take as long as judging hundreds of cases."""
+        for place in range(self.count):
+            self._submit(target, place, Question(asked(target), (), frozenset(), (), 0))
 
     def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
         """Has cases drawn: what waits for them."""

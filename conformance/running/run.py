@@ -312,9 +312,12 @@ class ConformanceRun:
         o, live = self.options, [target for target in targets if target.status == "judged"]
         alone = o.fast or o.in_process or self.engine.stop_early or self.given.cases
         count = 1 if alone else affordable(lanes_wanted(self._jobs, len(live), o.examples), live)
+        lanes = Lanes(count, self._jobs, o.checks, o.strength) if count > 1 else None
         for target in live:
             target.workers = count
-        return Lanes(count, self._jobs, o.checks, o.strength) if count > 1 else None
+            if lanes is not None:
+                lanes.begin(target)
+        return lanes
 
     def _tell_once(self, target: Target, part: Part) -> Discrepancy:
         """The discrepancy, shrunk and written down when the first of its checks asks for it."""
