@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.journal import read_journal
-from depthwise_conformance.reports.tables import read_results
 
 FAKE = Path(__file__).parents[1] / "tests" / "fakes" / "by_name.py"
 OUT = "run"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.frames import read_results
+from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, read_results
+from depthwise_conformance.reports.tables import read_discrepancies
 
 REGRESSED, NEW, FIXED, CAUSE, VERDICT = "regressed", "new", "fixed", "changed cause", "changed verdict"
 ACCURACY, JUDGED, NO_LONGER = "changed accuracy", "newly judged", "no longer judged"

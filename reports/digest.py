@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from depthwise_conformance.reports.counting import summarise_folder
 from depthwise_conformance.reports.families import SEVERITY
 from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.matrix import in_order
-from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import COMPLETE, ending, read_runs
-from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, summarise_folder
+from depthwise_conformance.reports.tables import read_discrepancies
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,12 @@ class Digest:
 def read_digest(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> Digest:
     """Reads a run folder, but for `runs` where they are given. Raises ValueError that names it and what is wrong."""
     runs = runs or read_runs(folder)
-    rows = summarise_folder(folder).to_dict("records")
+    rows = summarise_folder(folder)
     cells = {(str(row["target"]), str(row["check"])): _counts(row) for row in rows}
     names = [*(target for target, _ in cells), *(str(one["target"]) for run in runs for one in run["targets"])]
     return Digest(runs, cells, tuple(dict.fromkeys(names)), read_discrepancies(folder))
 
 
-def _counts(row: Mapping[Any, Any]) -> Counts:
+def _counts(row: Mapping[str, Any]) -> Counts:
     passed, judged = int(row[Verdict.PASS.value]), int(row["judged"])
     return Counts(passed, judged - passed, sum(int(row[verdict]) for verdict in NOT_JUDGED))

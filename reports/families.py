@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import CaseText, file_of, read_case
 from depthwise_conformance.reports.evidence import Evidence, read_evidence
-from depthwise_conformance.reports.matrix import Subject, rank, subject_of
+from depthwise_conformance.reports.matrix import Subject, subject_of
 from depthwise_conformance.reports.numbers import Shown, as_keras, show_given, show_results
 from depthwise_conformance.reports.pictures import Picture, draw_error
-from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.record import Discrepancy, Verdict, rank
 from depthwise_conformance.reports.sentences import Cause, Sentence, documented, explained
 
 # The worst first: what is wrong without a word, what gives nothing, what is refused amiss, what is inexact.

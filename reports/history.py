@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.reports.frames import read_results, summarise
+from depthwise_conformance.reports.record import NOT_JUDGED, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import NOT_JUDGED, read_discrepancies, read_results, summarise
+from depthwise_conformance.reports.tables import read_discrepancies
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
-from depthwise_conformance.reports.tables import NOT_JUDGED
+from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Record, Verdict, rank
 from depthwise_conformance.reports.words import MEANINGS, Meaning, by_numbers
 
 JUDGED = "judged"  # the status, in run.json, of a target with which all went well
@@ -91,14 +88,14 @@ def subject_of(row: Record | Discrepancy) -> Subject:
 
 
 def build_rows(
-    summary: pd.DataFrame, runs: Sequence[Mapping[str, Any]], links: Mapping[tuple[str, ...], Link]
+    summary: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], links: Mapping[tuple[str, ...], Link]
 ) -> list[Row]:
     """A row for every target that has records, and for every other one of run.json.
 
     `links` are those to the discrepancies, by subject, check and verdict; "" stands for any verdict.
     """
     cells: dict[Subject, dict[str, Cell]] = {}
-    for figures in summary.to_dict("records"):
+    for figures in summary:
         subject = _normal(*(figures[field] for field in Subject._fields))
         cells.setdefault(subject, {})[figures["check"]] = _cell(figures, subject, links)
     status = _statuses(runs, cells)
@@ -111,17 +108,12 @@ def in_order(checks: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(checks, key=rank))
 
 
-def rank(check: str) -> tuple[int, str]:
-    """What to sort checks by."""
-    return (CHECKS.index(check) if check in CHECKS else len(CHECKS)), check
-
-
 def _normal(target: str, device: str, versions: str) -> Subject:
     """The subject with its versions in one order: the files may list them in different ones."""
     return Subject(target, device, ", ".join(sorted(versions.split(", "))))
 
 
-def _cell(figures: Mapping[Any, Any], subject: Subject, links: Mapping[tuple[str, ...], Link]) -> Cell:
+def _cell(figures: Mapping[str, Any], subject: Subject, links: Mapping[tuple[str, ...], Link]) -> Cell:
     present = sorted((verdict for verdict in Verdict if figures[verdict]), key=lambda verdict: verdict in NOT_JUDGED)
     place = (*subject, figures["check"])
 

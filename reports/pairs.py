@@ -16,20 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from depthwise_conformance.reports.cases import layer_call
+from depthwise_conformance.reports.counting import Columns, read_columns
 from depthwise_conformance.reports.matrix import Subject
-from depthwise_conformance.reports.record import LAYER_CHECKS, Verdict
-from depthwise_conformance.reports.tables import read_columns
+from depthwise_conformance.reports.record import LAYER_CHECKS, NOT_JUDGED, Verdict
 from depthwise_conformance.reports.words import MEANINGS, Meaning, counted
 
 SCHEMA = 1  # of case files
 _COLUMNS = (*Subject._fields, "check", "verdict", "case", "error", "arguments", "input_shape", "recipe", "seed")
 _VERDICTS = [verdict.value for verdict in Verdict]
 _PASS = _VERDICTS.index(Verdict.PASS.value)
-_JUDGED = [verdict not in (Verdict.UNSUPPORTED, Verdict.BROKEN) for verdict in Verdict]
 
 
 @dataclass(frozen=True)
@@ -89,13 +87,12 @@ class Pairs:
 def read_pairs(folder: Path) -> Pairs:
     """Holds the targets of a run folder against each other. Raises ValueError as `read_results` does."""
     rows = read_columns(folder, _COLUMNS)
-    rows = rows.assign(state=_codes(rows["verdict"]))
-    rows = rows[np.array(_JUDGED)[rows["state"].to_numpy()]].reset_index(drop=True)
-    names = [_normal(one) for one in rows[[*Subject._fields]].drop_duplicates().astype(str).itertuples(index=False)]
-    subjects = sorted(set(names))
+    rows = rows.chosen(~rows.among("verdict", NOT_JUDGED))
+    places = [(_normal(names), places) for names, places in rows.groups(*Subject._fields)]
+    subjects = sorted({subject for subject, _ in places})
     if len(subjects) < 2:
         return Pairs(subjects, {})
-    asked = _Asked(rows, subjects)
+    asked = _Asked(rows, len(subjects), [(subjects.index(subject), some) for subject, some in places])
     pairs = (asked.compare(*two) for two in itertools.combinations(range(len(subjects)), 2))
     return Pairs(subjects, {(one.first, one.second): one for one in pairs if one.shared})
 
@@ -103,18 +100,23 @@ def read_pairs(folder: Path) -> Pairs:
 class _Asked:
     """What was asked, a check on a case in each row, and in a column for each target its verdict, error and record."""
 
-    def __init__(self, rows: pd.DataFrame, subjects: Sequence[Subject]) -> None:
+    def __init__(self, rows: Columns, subjects: int, places: Sequence[tuple[int, NDArray[np.int64]]]) -> None:
         self._rows = rows
-        keys = rows.groupby(["case", "check"], observed=True, sort=False).ngroup().to_numpy()
-        columns = _numbers(rows, subjects)
-        shape = int(keys.max(initial=-1)) + 1, len(subjects)
+        cases, _ = rows.codes("case")
+        checks, names = rows.codes("check")
+        _, first, keys = np.unique(cases * len(names) + checks, return_index=True, return_inverse=True)
+        keys = np.argsort(np.argsort(first))[keys]  # by the order in which they were asked
+        columns = np.zeros(len(rows), np.int64)
+        for number, some in places:
+            columns[some] = number
+        shape = len(first), subjects
         self._state = np.full(shape, -1, np.int8)
         self._record = np.zeros(shape, np.int64)
-        self._state[keys, columns] = rows["state"].to_numpy()
+        self._state[keys, columns] = _states(rows)
         self._record[keys, columns] = np.arange(len(rows))
-        self._error = rows["error"].to_numpy(np.float64)
+        self._error = rows.numbers("error")
         self._case = np.zeros(shape[0], np.int64)
-        self._case[keys] = pd.factorize(rows["case"])[0]
+        self._case[keys] = cases
 
     def compare(self, first: int, second: int) -> Pair:
         one, other = self._state[:, first], self._state[:, second]
@@ -144,9 +146,10 @@ class _Asked:
 
     def _smallest(self, keys: NDArray[np.intp], first: int, second: int) -> Difference:
         records = self._record[keys, first]
-        sizes = [(_extent(shape), len(text)) for shape, text in self._texts(records, "input_shape", "arguments")]
+        shown = self._rows.rows(records, ("input_shape", "arguments"))
+        sizes = [(_extent(one["input_shape"]), len(one["arguments"])) for one in shown]
         best = min(range(len(keys)), key=sizes.__getitem__)
-        row, rival = (self._rows.loc[self._record[keys[best], column]] for column in (first, second))
+        row, rival = self._rows.rows([self._record[keys[best], column] for column in (first, second)])
         meanings = tuple(MEANINGS[Verdict(str(one["verdict"]))] for one in (row, rival))
         return Difference(
             call=layer_call(row["arguments"], row["input_shape"]),
@@ -156,9 +159,6 @@ class _Asked:
             text="" if row["check"] in LAYER_CHECKS else _case_text(row),
         )
 
-    def _texts(self, records: NDArray[np.int64], *names: str) -> list[tuple[str, ...]]:
-        return list(self._rows.loc[records, list(names)].itertuples(index=False, name=None))
-
 
 def _largest(far: NDArray[np.float64]) -> float:
     """The largest that is finite, where there is one; NaN where nothing was measured."""
@@ -166,21 +166,14 @@ def _largest(far: NDArray[np.float64]) -> float:
     return float(finite.max()) if finite.size else float(np.fmax.reduce(far, initial=math.nan))
 
 
-def _codes(verdicts: pd.Series[Any]) -> NDArray[np.int8]:
-    return np.array([_VERDICTS.index(name) for name in verdicts.cat.categories], np.int8)[verdicts.cat.codes.to_numpy()]
+def _states(rows: Columns) -> NDArray[np.int8]:
+    """The verdict of each record, by its number."""
+    codes, names = rows.codes("verdict")
+    return np.array([_VERDICTS.index(name) for name in names], np.int8)[codes]
 
 
-def _numbers(rows: pd.DataFrame, subjects: Sequence[Subject]) -> NDArray[np.int64]:
-    """The number of each row's subject."""
-    groups = rows.groupby([*Subject._fields], observed=True, sort=False)
-    place = {subject: number for number, subject in enumerate(subjects)}
-    numbers = np.array([place[_normal(name)] for name in groups.groups], np.int64)
-    by_group: NDArray[np.int64] = numbers[groups.ngroup().to_numpy()]
-    return by_group
-
-
-def _normal(names: Any) -> Subject:
-    target, device, versions = map(str, names)
+def _normal(names: Sequence[str]) -> Subject:
+    target, device, versions = names
     return Subject(target, device, ", ".join(sorted(versions.split(", "))))
 
 

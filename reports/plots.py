@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
+from depthwise_conformance.reports.counting import Columns, read_columns
 from depthwise_conformance.reports.drawing import Bar, Spread, draw_bars, draw_curve, draw_spreads, shorten
-from depthwise_conformance.reports.record import Verdict
-from depthwise_conformance.reports.tables import NOT_JUDGED, read_columns
+from depthwise_conformance.reports.record import NOT_JUDGED, Verdict
 from depthwise_conformance.reports.words import counted, duration, figure, visible
 
 MEASURED = ("output", "gradient_input", "gradient_kernel", "gradient_bias")
@@ -39,22 +39,21 @@ class Plot:
 def draw_plots(folder: Path, runs: Sequence[Mapping[str, Any]]) -> list[Plot]:
     """All plots for which a run folder has data. Raises ValueError as `read_results` does."""
     rows = read_columns(folder, ("target", "check", "verdict", "dtype", "error", "signature", "arguments"))
-    judged = rows[~rows["verdict"].isin(NOT_JUDGED)]
-    measured = judged[judged["check"].isin(MEASURED) & judged["error"].notna()]
+    judged = rows.chosen(~rows.among("verdict", NOT_JUDGED))
+    measured = judged.chosen(judged.among("check", MEASURED) & ~np.isnan(judged.numbers("error")))
     targets = [one for run in runs for one in run.get("targets", [])]
     plots = (_errors(measured), _terms(measured), _refusals(judged), _coverage(targets), _times(targets))
     return [plot for plot in plots if plot is not None]
 
 
-def _errors(measured: pd.DataFrame) -> Plot | None:
+def _errors(measured: Columns) -> Plot | None:
     """How much of the bound errors take, by target and dtype."""
-    rows = []
-    groups = measured.groupby(["target", "dtype"], observed=True)["error"]
-    for (target, dtype), errors in groups:
-        low, median, high = np.quantile(errors.to_numpy(np.float64), (0.25, 0.5, 0.75), method="nearest")
-        largest = float(errors.max())
-        note = f"worst {figure(largest)}, of {counted(len(errors), 'result')}"
-        rows.append(Spread(f"{shorten(str(target), 18)} {dtype}", low, median, high, largest, note))
+    rows, errors = [], measured.numbers("error")
+    for (target, dtype), places in measured.groups("target", "dtype"):
+        low, median, high = np.quantile(errors[places], (0.25, 0.5, 0.75), method="nearest")
+        largest = float(errors[places].max())
+        note = f"worst {figure(largest)}, of {counted(len(places), 'result')}"
+        rows.append(Spread(f"{shorten(target, 18)} {dtype}", low, median, high, largest, note))
     if not rows:
         return None
     words = "Errors in units of the bound, by target and dtype. " + "; ".join(
@@ -67,29 +66,29 @@ def _errors(measured: pd.DataFrame) -> Plot | None:
     return Plot("Error in units of the bound, by target and dtype", draw_spreads(rows[:ROWS], words), reading)
 
 
-def _terms(measured: pd.DataFrame) -> Plot | None:
+def _terms(measured: Columns) -> Plot | None:
     """How accurate outputs are by the number of products in a sum: the taps of the window."""
-    outputs = measured[(measured["check"] == "output") & measured["verdict"].isin([Verdict.PASS, Verdict.IMPRECISE])]
-    asked = {text: _taps(text) for text in outputs["arguments"].unique()}
-    outputs = outputs.assign(taps=outputs["arguments"].map(asked))
-    outputs = outputs[outputs["taps"] > 0]
-    if outputs.empty:
+    among = measured.among("check", ["output"]) & measured.among("verdict", [Verdict.PASS, Verdict.IMPRECISE])
+    outputs = measured.chosen(among)
+    asked, texts = outputs.codes("arguments")
+    taps = np.array([_taps(text) for text in texts], np.float64)[asked]
+    outputs, taps = outputs.chosen(taps > 0), taps[taps > 0]
+    if not taps.size:
         return None
-    bins = 2.0 ** np.floor(np.log2(outputs["taps"]))
+    bins, errors = 2.0 ** np.floor(np.log2(taps)), outputs.numbers("error")
     most = float(bins.max())
     panels, told = [], []
-    for target, some in list(outputs.groupby("target", observed=True))[:PANELS]:
-        by = some.groupby(bins.loc[some.index])["error"]
-        median, worst = (list(zip(found.index, found, strict=True)) for found in (by.median(), by.max()))
+    for (target,), places in itertools.islice(outputs.groups("target"), PANELS):
+        by = [(terms, errors[places[bins[places] == terms]]) for terms in np.unique(bins[places])]
+        median, worst = ([(terms, float(of(some))) for terms, some in by] for of in (np.median, np.max))
         panels.append(
             (
-                str(target),
+                target,
                 draw_curve(worst, "worst", WIDTH, HEIGHT, most) + draw_curve(median, "mid", WIDTH, HEIGHT, most),
             )
         )
         told.append(
-            f"{shorten(str(target))}: "
-            + ", ".join(f"{terms:g} and more terms {figure(error)}" for terms, error in worst)
+            f"{shorten(target)}: " + ", ".join(f"{terms:g} and more terms {figure(error)}" for terms, error in worst)
         )
     words = "Worst error of outputs in units of the bound, by number of terms. " + "; ".join(told)
     reading = (
@@ -128,20 +127,20 @@ def _grid(panels: Sequence[tuple[str, Markup]], words: str) -> Markup:
     ).format(visible(words), Markup("").join(drawn), w=w, h=h)
 
 
-def _refusals(judged: pd.DataFrame) -> Plot | None:
+def _refusals(judged: Columns) -> Plot | None:
     """When targets refuse what is to be refused."""
-    asked = judged[judged["check"] == "errors"]
+    asked = judged.chosen(judged.among("check", ["errors"]))
     bars = []
-    for target, some in asked.groupby("target", observed=True):
+    for (target,), places in asked.groups("target"):
         counts = dict.fromkeys((*STEPS, "later", "otherwise"), 0)
-        for verdict, signature in some[["verdict", "signature"]].itertuples(index=False):
-            step = signature.rpartition(" at ")[2]
+        for row in asked.rows(places, ("verdict", "signature")):
+            step = row["signature"].rpartition(" at ")[2]
             told = step if step in STEPS else "later"
-            counts[told if verdict == Verdict.PASS.value else "otherwise"] += 1
+            counts[told if row["verdict"] == Verdict.PASS.value else "otherwise"] += 1
         said = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "otherwise")
         note = f"not as documented {counts['otherwise']}" if counts["otherwise"] else "all as documented"
         parts = [(f"k{number}", float(count)) for number, count in enumerate(counts.values(), start=1)]
-        bars.append((Bar(str(target), parts, note), f"{shorten(str(target))}: {said}, {note}"))
+        bars.append((Bar(target, parts, note), f"{shorten(target)}: {said}, {note}"))
     if not bars:
         return None
     words = "Wrong arguments by the step that refuses them. " + "; ".join(told for _, told in bars)

@@ -33,6 +33,7 @@ class Verdict(StrEnum):
         return self not in (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.BROKEN)
 
 
+NOT_JUDGED = [Verdict.UNSUPPORTED.value, Verdict.BROKEN.value]
 CHECKS = (
     "output",
     "shape",
@@ -57,6 +58,11 @@ CHECKS = (
     "training",
 )
 LAYER_CHECKS = CHECKS[CHECKS.index("errors") :]  # of whole layers alone
+
+
+def rank(check: str) -> tuple[int, str]:
+    """What to sort checks by: as CHECKS has them, then others."""
+    return (CHECKS.index(check) if check in CHECKS else len(CHECKS)), check
 
 
 @dataclass(frozen=True)

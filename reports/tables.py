@@ -1,4 +1,4 @@
-"""The tables of a run folder: `results.parquet` and `results.csv`, `discrepancies.csv`, their summary, their union."""
+"""The tables of a run folder: `results.parquet` and `results.csv`, `discrepancies.csv`, and the union of several."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
@@ -23,20 +22,18 @@ from depthwise_conformance.reports.cells import encode_row, storable
 from depthwise_conformance.reports.files import at_once, is_plain
 from depthwise_conformance.reports.folders import PARTS, install, objection
 from depthwise_conformance.reports.layers import read_layers, write_layers
-from depthwise_conformance.reports.record import CHECKS, Discrepancy, Record, Verdict
-from depthwise_conformance.reports.rows import CATEGORIES, COLUMNS, RESULTS, SCHEMA, Rows
+from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
+from depthwise_conformance.reports.rows import COLUMNS, RESULTS, SCHEMA, Rows
 from depthwise_conformance.reports.runs import read_runs, write_runs
 from depthwise_conformance.reports.sheets import read_sheet, write_sheet
 
 RESULTS_CSV = "results.csv"
 DISCREPANCIES = "discrepancies.csv"
 GROUP_ROWS = 10_000
-READ_ROWS = 20 * GROUP_ROWS  # of a few columns, in memory at a time
 GROUP_CHARACTERS = 64_000_000  # a row group's worth of long messages, should every row bring one
 
 _TOLD = [name for name in COLUMNS if name != "seconds"]  # in the CSV file: the same for the same seed
 Join = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
-NOT_JUDGED = [Verdict.UNSUPPORTED.value, Verdict.BROKEN.value]
 
 
 class RecordWriter:
@@ -89,67 +86,6 @@ class RecordWriter:
         if rows:
             self._parquet.write_table(_table(rows))
             self._csv.writerows(encode_row(row, _TOLD) for row in rows)
-
-
-def read_results(folder: Path) -> pd.DataFrame:
-    """All records of a run: a row for each, a column for every field of `Record`, few-valued ones as categories.
-
-    Raises ValueError that names the folder and what is wrong.
-    """
-    with Rows(folder, categories=CATEGORIES) as rows:
-        frame: pd.DataFrame = rows.table().to_pandas()
-    if "seconds" not in frame:
-        frame = frame.assign(discrepancy="", seconds=np.nan)
-    return frame
-
-
-def read_columns(folder: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Some columns of all records, few-valued ones as categories. Raises ValueError as `read_results` does."""
-    with Rows(folder, names, CATEGORIES) as rows:
-        frame: pd.DataFrame = rows.table().to_pandas()
-    return frame.assign(**dict.fromkeys(set(names) - {*frame.columns}, ""))[list(names)]
-
-
-def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
-    """One row for every target and check (or other `by`): how many of each verdict, `judged`, `worst_error`.
-
-    `judged` counts the cases that were: neither `unsupported` nor `broken`. `worst_error` is in units of the bound,
-    NaN where nothing was measured.
-    """
-    keys = list(by)
-    sizes = results.groupby([*keys, "verdict"], observed=True).size().reset_index(name="size")
-    counts = sizes.astype({"verdict": str}).pivot(index=keys, columns="verdict", values="size")
-    counts = counts.reindex(columns=[verdict.value for verdict in Verdict]).fillna(0).astype("int64")
-    counts["judged"] = counts.drop(columns=NOT_JUDGED).sum(axis=1)
-    counts["worst_error"] = results.groupby(keys, observed=True)["error"].max()
-    table = counts.rename_axis(columns=None).reset_index().astype(dict.fromkeys(keys, str))
-    return table.sort_values(keys, key=_order, ignore_index=True)
-
-
-def summarise_folder(folder: Path, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
-    """`summarise` of a run folder's results, so many rows in memory at a time."""
-    keys = list(by)
-    parts = pd.concat([summarise(frame, by) for frame in _frames(folder, [*keys, "verdict", "error"])])
-    counts = parts.columns.drop([*keys, "worst_error"])
-    table = parts.groupby(keys, as_index=False).agg({**dict.fromkeys(counts, "sum"), "worst_error": "max"})
-    return table.sort_values(keys, key=_order, ignore_index=True)
-
-
-def count_reasons(folder: Path, verdict: Verdict, by: Sequence[str]) -> pd.DataFrame:
-    """How many records of that verdict have the same `by` and the same `reason` (signature, or else detail)."""
-    keys = [*by, "reason"]
-    parts = []
-    for frame in _frames(folder, [*by, "verdict", "signature", "detail"]):
-        chosen = frame[frame["verdict"] == verdict.value].astype(dict.fromkeys(by, str))
-        chosen = chosen.assign(reason=chosen["signature"].where(chosen["signature"] != "", chosen["detail"]))
-        parts.append(chosen.groupby(keys, as_index=False).size())
-    return pd.concat(parts).groupby(keys, as_index=False).agg({"size": "sum"})
-
-
-def read_check(folder: Path, check: str, names: Sequence[str]) -> pd.DataFrame:
-    """Some columns of a check's records, as text."""
-    parts = [frame[frame["check"] == check] for frame in _frames(folder, ["check", *names])]
-    return pd.concat(parts)[list(names)].astype(str)
 
 
 def write_discrepancies(folder: Path, discrepancies: Sequence[Discrepancy]) -> None:
@@ -214,22 +150,6 @@ def _table(rows: Sequence[Record]) -> Any:
         if kind in (str, Verdict):
             values[name] = [storable(str(value)) for value in values[name]]
     return pa.table(values, schema=SCHEMA)
-
-
-def _frames(folder: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Some columns of the results, a row group at a time; an empty frame where there are none."""
-    with Rows(folder, columns, CATEGORIES) as rows:
-        yield SCHEMA.empty_table().select([name for name in COLUMNS if name in columns]).to_pandas()
-        for batch in rows.batches(READ_ROWS):
-            yield batch.to_pandas()
-
-
-def _order(column: pd.Series[Any]) -> pd.Series[Any]:
-    """What to sort a column by: checks as CHECKS has them, then others; anything else by its text."""
-    if column.name != "check":
-        return column
-    rank = {check: place for place, check in enumerate(CHECKS)}
-    return column.map(lambda check: f"{rank.get(check, len(CHECKS)):03}{check}")
 
 
 def _copy_results(folders: Sequence[Path], out: Path) -> Counter[tuple[str, ...]]:

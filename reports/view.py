@@ -10,6 +10,7 @@ from typing import Any
 
 from depthwise_conformance.reports import words
 from depthwise_conformance.reports.cases import layer_call
+from depthwise_conformance.reports.counting import count_reasons, read_check, summarise_folder
 from depthwise_conformance.reports.families import Family, count_facets, gather
 from depthwise_conformance.reports.known import join_known, tell_outdated
 from depthwise_conformance.reports.layers import read_layers
@@ -17,19 +18,12 @@ from depthwise_conformance.reports.matrix import JUDGED, Link, Row, Subject, bui
 from depthwise_conformance.reports.outcome import Outcome, conclude
 from depthwise_conformance.reports.pairs import Pairs, read_pairs
 from depthwise_conformance.reports.plots import Plot, draw_plots
-from depthwise_conformance.reports.record import LAYER_CHECKS, Comparison, Verdict
+from depthwise_conformance.reports.record import LAYER_CHECKS, NOT_JUDGED, Comparison, Verdict
 from depthwise_conformance.reports.runs import ending, read_runs
 from depthwise_conformance.reports.sentences import Cause, Sentence, causes, sentences
-from depthwise_conformance.reports.tables import (
-    NOT_JUDGED,
-    count_reasons,
-    read_check,
-    read_discrepancies,
-    summarise_folder,
-)
+from depthwise_conformance.reports.tables import read_discrepancies
 
 ERRORS = "errors"
-_KEYS = [*Subject._fields, "reason"]
 
 
 @dataclass(frozen=True)
@@ -179,7 +173,9 @@ def read_view(folder: Path, runs: Sequence[Mapping[str, Any]] = ()) -> View:
     rows = build_rows(summary, runs, _links(families))
     return View(
         runs=runs,
-        checks=in_order({*summary["check"], *(check for run in runs for check in run.get("checks", []))}),
+        checks=in_order(
+            {*(row["check"] for row in summary), *(check for run in runs for check in run.get("checks", []))}
+        ),
         rows=rows,
         families=families,
         outcome=conclude(families, rows, runs),
@@ -209,7 +205,7 @@ def _layers(folder: Path) -> list[Layer]:
 def _refused(folder: Path) -> list[Refused]:
     """What targets made of arguments that are to be refused; the first line of a record's detail says what is wrong."""
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for row in read_check(folder, ERRORS, ("target", "verdict", "signature", "detail")).to_dict("records"):
+    for row in read_check(folder, ERRORS, ("target", "verdict", "signature", "detail")):
         if row["verdict"] in NOT_JUDGED:
             continue
         passed = row["verdict"] == Verdict.PASS.value
@@ -237,10 +233,8 @@ def _links(families: Sequence[Family]) -> dict[tuple[str, ...], Link]:
 
 def _reasons(folder: Path, verdict: Verdict) -> list[Reason]:
     """Why records have that verdict, by target: the most frequent first."""
-    counted = count_reasons(folder, verdict, [*Subject._fields, "check"])
-    grouped = counted.groupby(_KEYS, as_index=False).agg(checks=("check", "unique"), count=("size", "sum"))
-    reasons = [
-        Reason(Subject(*(row[key] for key in Subject._fields)), row["reason"], in_order(row["checks"]), row["count"])
-        for row in grouped.to_dict("records")
-    ]
+    counted: dict[tuple[Subject, str], Counter[str]] = {}
+    for (*subject, check, reason), count in count_reasons(folder, verdict, [*Subject._fields, "check"]).items():
+        counted.setdefault((Subject(*subject), reason), Counter())[check] += count
+    reasons = [Reason(*key, in_order(checks), checks.total()) for key, checks in counted.items()]
     return sorted(reasons, key=lambda one: (one.subject, -one.count, one.reason))

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from depthwise_conformance.reports.badge import write_badge
+from depthwise_conformance.reports.counting import summarise_folder
 from depthwise_conformance.reports.folders import is_run_folder
 from depthwise_conformance.reports.known import join_known
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.runs import COMPLETE, INCOMPLETE
-from depthwise_conformance.reports.tables import read_discrepancies, summarise_folder
+from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.reports.unfinished import merge_into, recover
 
 ITEMS = "test_conformance.py::test_conformance["

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthwise_conformance.reports.record import Discrepancy, Verdict
+from depthwise_conformance.reports.frames import read_results, summarise
+from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import NOT_JUDGED, RESULTS_CSV, read_discrepancies, read_results, summarise
+from depthwise_conformance.reports.tables import RESULTS_CSV, read_discrepancies
 from depthwise_conformance.running.casefiles import read_cases
 from depthwise_conformance.running.usage import UsageError
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from depthwise_conformance.casebook.case import Case
     from depthwise_conformance.casebook.recipes import make_arrays
     from depthwise_conformance.reference.config import LayerConfig
+    from depthwise_conformance.reports.frames import read_results
     from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
     from depthwise_conformance.reports.runs import read_runs
-    from depthwise_conformance.reports.tables import read_discrepancies, read_results
+    from depthwise_conformance.reports.tables import read_discrepancies
     from depthwise_conformance.running.fixture import Conformance
     from depthwise_conformance.running.library import assert_conforms, cases, check
 
@@ -52,7 +53,8 @@ _HOMES = {
     "read_runs": "reports.runs",
     "Conformance": "running.fixture",
     **dict.fromkeys(("assert_conforms", "cases", "check"), "running.library"),
-    **dict.fromkeys(("read_discrepancies", "read_results"), "reports.tables"),
+    "read_results": "reports.frames",
+    "read_discrepancies": "reports.tables",
 }
 
 

@@ -10,8 +10,9 @@ from reported import CASE, DISCREPANCY, RECORD, run_json, write_folder
 
 from depthwise_conformance.reports import files
 from depthwise_conformance.reports.folders import clear, is_run_folder, objection
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.page import write_page
-from depthwise_conformance.reports.tables import RecordWriter, merge, read_results, write_discrepancies
+from depthwise_conformance.reports.tables import RecordWriter, merge, write_discrepancies
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 import threading
 from dataclasses import astuple, fields, replace
 
+import numpy as np
 import pandas as pd
 import psutil
 import pyarrow as pa
@@ -30,17 +31,12 @@ from reported import (
 )
 
 from depthwise_conformance.reports import tables
+from depthwise_conformance.reports.counting import read_columns, summarise_folder
+from depthwise_conformance.reports.frames import read_results, summarise
 from depthwise_conformance.reports.page import write_page
 from depthwise_conformance.reports.record import Discrepancy, Record, Verdict
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import (
-    RecordWriter,
-    merge,
-    read_discrepancies,
-    read_results,
-    summarise,
-    write_discrepancies,
-)
+from depthwise_conformance.reports.tables import RecordWriter, merge, read_discrepancies, write_discrepancies
 
 records = st.builds(
     Record,
@@ -203,6 +199,30 @@ def test_summary_of_the_csv_is_that_of_the_parquet(tmp_path):
     write_folder(tmp_path, rows_of(*Verdict) + rows_of(Verdict.PASS, error=math.nan))
     from_csv = pd.read_csv(tmp_path / "results.csv")
     pd.testing.assert_frame_equal(summarise(from_csv), summarise(read_results(tmp_path)))
+
+
+@hostile
+@given(rows=st.lists(records, max_size=12))
+def test_a_folder_is_summed_up_as_its_frame(tmp_path, rows):
+    write_folder(tmp_path, rows)
+    frame = summarise(read_results(tmp_path)).to_dict("records")
+    for mine, wanted in zip(summarise_folder(tmp_path), frame, strict=True):
+        assert list(mine) == list(wanted) and all(map(same, mine.values(), wanted.values())), (mine, wanted)
+
+
+@hostile
+@given(rows=st.lists(records, max_size=8))
+def test_columns_are_those_of_the_frame(tmp_path, rows):
+    write_folder(tmp_path, rows)
+    columns, frame = read_columns(tmp_path, ["target", "detail", "error"]), read_results(tmp_path)
+    codes, texts = columns.codes("detail")
+    assert [texts[code] for code in codes] == frame["detail"].tolist()
+    assert all(map(same, columns.numbers("error").tolist(), frame["error"].tolist()))
+    groups = dict(columns.groups("target", "detail"))
+    for (target, detail), places in groups.items():
+        rows_of_both = (frame["target"] == target) & (frame["detail"] == detail)
+        assert places.tolist() == np.flatnonzero(rows_of_both).tolist()
+    assert sum(map(len, groups.values())) == len(columns) == len(rows)
 
 
 # Merging

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, FLIPPED, HONEST, PATIENCE, PYTEST, SUITE, as_pytest, await_that, call, run, telling
 
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.journal import read_journal
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.reports.unfinished import state
 from depthwise_conformance.running import cli
 

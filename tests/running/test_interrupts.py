@@ -10,8 +10,8 @@ import psutil
 import pytest
 from command_line import COMMAND, PATIENCE, await_that, heed_signals, is_gone, telling
 
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_results
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

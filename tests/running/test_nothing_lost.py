@@ -18,10 +18,11 @@ from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports import journal, unfinished
 from depthwise_conformance.reports.files import place_text
 from depthwise_conformance.reports.folders import UNFINISHED
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.journal import JOURNAL, RUN, read_journal
 from depthwise_conformance.reports.page import PAGE
 from depthwise_conformance.reports.runs import COMPLETE, INTERRUPTED
-from depthwise_conformance.reports.tables import DISCREPANCIES, read_discrepancies, read_results
+from depthwise_conformance.reports.tables import DISCREPANCIES, read_discrepancies
 from depthwise_conformance.reports.unfinished import NOTHING, recover, state
 from depthwise_conformance.running.casefiles import write_case
 from depthwise_conformance.running.journal import Journal

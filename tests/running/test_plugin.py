@@ -10,9 +10,10 @@ from pathlib import Path
 from command_line import DECLINES, FLIPPED, HONEST, PYTEST, call, records
 from command_line import SUITE as WORDS
 
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.record import CHECKS
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_discrepancies, read_results
+from depthwise_conformance.reports.tables import read_discrepancies
 from depthwise_conformance.running.plugin import SUITE
 
 

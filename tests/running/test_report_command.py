@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.runs import read_runs
-from depthwise_conformance.reports.tables import read_results
 from depthwise_conformance.running import cli
 
 

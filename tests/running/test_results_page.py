@@ -12,7 +12,7 @@ from reported import RECORD, run_json, write_folder
 from depthwise_conformance import LayerConfig
 from depthwise_conformance.reports import load
 from depthwise_conformance.reports.frames import CHOICES
-from depthwise_conformance.reports.tables import NOT_JUDGED
+from depthwise_conformance.reports.record import NOT_JUDGED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
 

@@ -15,7 +15,7 @@ import pandas as pd
 import psutil
 from by_name import location
 
-from depthwise_conformance.reports.tables import read_results
+from depthwise_conformance.reports.frames import read_results
 
 FAKES = Path(__file__).parents[1] / "fakes"
 HONEST = location("Honest")
