@@ -8,6 +8,7 @@ import pytest
 
 from depthwise_conformance.adapters.builtin import DEFAULT
 from depthwise_conformance.casebook.case import AnyCase, Case, Data, LayerCase, Refusal, canonical
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.catalogue import layer_cases
 from depthwise_conformance.layers.refusals import OUTSIDE
@@ -52,13 +53,12 @@ def test_a_target_starts_and_describes_itself(name: str, targets: dict[str, Targ
     assert target.versions and "cpu" in target.devices
 
 
-@pytest.mark.parametrize("case", AGREED, ids=lambda case: canonical(case.config.to_json()))
 @pytest.mark.parametrize("name", INSTALLED)
-def test_plain_cases_pass_on_every_target(
-    name: str, case: Case, targets: dict[str, Target], examiner: Examiner
-) -> None:
-    for check in CHECKS:
-        judgement = examiner.judge(targets[name], case, check)
+def test_plain_cases_pass_on_every_target(name: str, targets: dict[str, Target], examiner: Examiner) -> None:
+    target, asked = targets[name], [expect(case) for case in AGREED]
+    found = [pair for one in examiner.examine_all(target, asked, CHECKS, thorough=True) for pair in one.found]
+    assert {check for check, _ in found} > {"output", "gradient_kernel", "determinism", "purity", "memory"}
+    for judgement in (*(judgement for _, judgement in found), *examiner.judge_cores(target, asked)):
         assert judgement is None or judgement.verdict in (Verdict.PASS, Verdict.UNSUPPORTED), judgement
 
 

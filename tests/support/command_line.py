@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 from by_name import location
+from forked import CLI, forking
 
 from depthwise_conformance.reports.frames import read_results
 
@@ -24,7 +25,7 @@ LEAVES = f"{FAKES / 'misbehaving.py'}:Leaves"
 DECLINES = f"{FAKES / 'misbehaving.py'}:AlwaysRaises"
 HANGS = f"{FAKES / 'misbehaving.py'}:AlwaysHangs"
 DIES = f"{FAKES / 'misbehaving.py'}:DiesAtStart"
-COMMAND = (sys.executable, "-P", "-m", "depthwise_conformance.running.cli")
+COMMAND = (sys.executable, "-P", "-m", CLI)
 PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
 SUITE = ("--pyargs", "depthwise_conformance.suite")
 PATIENCE = 240  # seconds, on a machine that is busy with other things
@@ -72,8 +73,11 @@ def telling(folder: Path, module: str, name: str) -> tuple[str, Path]:
 
 
 def call(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A program's end and words; the command line is forked, where the variables let it."""
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     words = [str(argument) for argument in arguments]
+    if tuple(words[:4]) == COMMAND and forking().starts_like(environment):
+        return forking().run(folder, words[4:], environment, PATIENCE)
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
