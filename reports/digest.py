@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,17 +46,17 @@ class Digest:
         """The checks by which any target was judged, in their order."""
         return in_order({check for _, check in self.cells})
 
-    @property
+    @functools.cached_property
     def described(self) -> dict[str, Mapping[str, Any]]:
         """What `run.json` says of each target."""
         return {str(one["target"]): one for run in self.runs for one in run["targets"]}
 
-    @property
+    @functools.cached_property
     def new(self) -> list[Discrepancy]:
         """The discrepancies that are not known, worst first."""
         return [one for one in self.worst_first if not one.known]
 
-    @property
+    @functools.cached_property
     def worst_first(self) -> list[Discrepancy]:
         """The discrepancies: new ones, wrong ones, and those that show most often, before others."""
 

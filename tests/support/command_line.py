@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 from by_name import location
-from forked import CLI, forking
+from forked import CLI, forking, is_forked_in
 
 from depthwise_conformance.reports.frames import read_results
 
@@ -76,7 +76,7 @@ def call(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A program's end and words; the command line is forked, where the variables let it."""
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     words = [str(argument) for argument in arguments]
-    if tuple(words[:4]) == COMMAND and forking().starts_like(environment):
+    if tuple(words[:4]) == COMMAND and is_forked_in(environment):
         return forking().run(folder, words[4:], environment, PATIENCE)
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 

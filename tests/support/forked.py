@@ -23,22 +23,25 @@ CLI = "depthwise_conformance.running.cli"
 PREPARED = tuple(f"depthwise_conformance.running.commands.{name}" for name in ("run", "replay", "history", "targets"))
 AT_START = ("PYTHON", "HYPOTHESIS", "LC_", "LANG", "CI", "GITHUB_")  # begin names of variables that imports may read
 
+ENVIRONMENT = dict(os.environ)  # before any test changes it
+
 
 def start_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(AT_START)}
+
+
+def is_forked_in(environment: Mapping[str, str]) -> bool:
+    """Whether nothing that counts when a process starts is another than it was."""
+    return start_of(environment) == start_of(ENVIRONMENT)
 
 
 class Forking:
     """The process that forks, one for each process of the tests, with which it ends."""
 
     def __init__(self) -> None:
-        self._start = start_of(os.environ)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def starts_like(self, environment: Mapping[str, str]) -> bool:
-        return start_of(environment) == self._start
+        words = [sys.executable, "-P", __file__]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen(words, **pipes, text=True, env=ENVIRONMENT)
 
     def run(
         self, folder: Path, words: Sequence[str], environment: Mapping[str, str], patience: int

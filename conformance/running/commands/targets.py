@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from importlib.metadata import packages_distributions, version
 
 from depthwise_conformance.adapters.builtin import BUILTIN, GROUPS
@@ -30,21 +31,21 @@ def run(options: argparse.Namespace) -> int:
     for target in opened:
         target.worker.close()
         _tell(target)
+    owners = packages_distributions() if names and not opened else {}
     for name in names:
         if missing(name):
             print(f"{name}: not installed; try: {BUILTIN[name].installing}")
         elif not opened:
-            print(f"{name}: {_installed(name)}")
+            print(f"{name}: {_installed(name, owners)}")
     if names and not opened:
         _tell_others()
         print("`targets --start` starts each and tells its devices, dtypes, modes and limits.")
     return UNDONE if any(target.status == "broken" for target in opened) else 0
 
 
-def _installed(name: str) -> str:
+def _installed(name: str, owners: Mapping[str, Sequence[str]]) -> str:
     """The versions of what a built-in target needs; of another's, nothing is known before it starts."""
     packages = BUILTIN[name].packages if name in BUILTIN else ()
-    owners = packages_distributions()
     found = {owner: version(owner) for package in packages for owner in owners.get(package, ())[:1]}
     return ", ".join(f"{owner} {number}" for owner, number in found.items()) or "installed"
 
