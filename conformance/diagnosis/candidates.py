@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -73,18 +74,32 @@ def all_altered(case: Case, wanted: Iterable[tuple[str, Fact]]) -> list[Case]:
     return found
 
 
-@functools.lru_cache(maxsize=1 << 10)
-def values_of(case: Case) -> frozenset[Feature]:
-    """The values of its facts, sizes above three taken together."""
+@functools.lru_cache(maxsize=1 << 13)
+def values_of(case: Case) -> int:
+    """The values of its facts, sizes above three taken together, as the bits of a number."""
     known = facts(case)
-    return frozenset((name, _rough(known[name])) for name in VARIED)
+    return _bits((name, _rough(known[name])) for name in VARIED)
 
 
-@functools.lru_cache(maxsize=1 << 10)
-def pairs_of(case: Case) -> frozenset[Feature]:
-    """The pairs of values of its facts."""
+@functools.lru_cache(maxsize=1 << 13)
+def pairs_of(case: Case) -> int:
+    """The pairs of values of its facts, in the same way."""
     known = facts(case)
-    return frozenset(itertools.combinations(((name, _rough(known[name])) for name in PAIRED), 2))
+    return _bits(itertools.combinations(((name, _rough(known[name])) for name in PAIRED), 2))
+
+
+_PLACES: dict[Feature, int] = {}
+_FREE = itertools.count()
+
+
+def _bits(features: Iterable[Feature]) -> int:
+    return functools.reduce(operator.or_, (1 << _place(feature) for feature in features))
+
+
+def _place(feature: Feature) -> int:
+    """The bit that stands for a feature in all numbers, whichever thread asks first."""
+    known = _PLACES.get(feature)
+    return _PLACES.setdefault(feature, next(_FREE)) if known is None else known
 
 
 def _rough(value: Fact) -> Fact:

@@ -51,7 +51,8 @@ EXCEEDING = tuple(
     for one, other in (("kernel", "input"), ("extent", "input"), ("stride", "kernel"))
     for axis in AXES
 )
-TOLD = (*CHOICES, *SAYINGS, *ARGUMENTS, *SIZES, *DERIVED)  # what conditions are made of
+NUMBERS = (*SAYINGS, *ARGUMENTS, *SIZES, *DERIVED)
+TOLD = (*CHOICES, *NUMBERS)  # what conditions are made of
 NATURAL = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -75,6 +76,13 @@ class Atom:
         """Whether it holds on the facts of a case; on columns of facts, a boolean for each row."""
         left = known[self.left] % self.modulus if self.modulus else known[self.left]
         return OPERATORS[self.relation](left, known[str(self.right)] if self.crossed else self.right)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.left, self.relation, self.right, self.crossed, self.modulus))  # asked for again and again
 
     @functools.cached_property
     def cost(self) -> float:
@@ -125,8 +133,17 @@ class Condition:
 
 def tabulate(cases: Sequence[Case], names: Iterable[str] = TOLD) -> Columns:
     """Facts of cases in columns."""
-    rows = [facts(case) for case in cases]
-    return {name: np.array([row[name] for row in rows]) for name in names}
+    rows = [_row(case) for case in cases]
+    numbers = np.array([row for row, _ in rows], np.int64).reshape(len(rows), len(NUMBERS)).T.copy()
+    known = dict(zip(NUMBERS, numbers, strict=True))
+    return {name: known[name] if name in known else np.array([row[name] for _, row in rows]) for name in names}
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _row(case: Case) -> tuple[NDArray[np.int64], Mapping[str, Fact]]:
+    """The facts of a case that are numbers, and all of them."""
+    known = facts(case)
+    return np.array([known[name] for name in NUMBERS], np.int64), known
 
 
 def smallest_value(name: str) -> int:
@@ -140,12 +157,15 @@ def names_in(conditions: Iterable[Condition]) -> set[str]:
     return {atom.left for atom in atoms} | {str(atom.right) for atom in atoms if atom.crossed}
 
 
-def truth_of(condition: Condition, columns: Columns, count: int) -> NDArray[np.bool_]:
-    """Whether the condition holds, for each of `count` cases."""
-    truth = np.ones(count, np.bool_)
-    for atom in condition.atoms:
-        truth &= atom.holds(columns)
-    return truth
+def bits_of(atoms: Sequence[Atom], columns: Columns, count: int) -> list[int]:
+    """For each atom the cases on which it holds, of `count`, as the bits of a number."""
+    return as_bits(np.array([atom.holds(columns) for atom in atoms], np.bool_).reshape(len(atoms), count))
+
+
+def as_bits(rows: NDArray[np.bool_]) -> list[int]:
+    """Each row as the bits of a number, the first one lowest."""
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
 def near_misses(condition: Condition, missed: Atom, passing: Iterable[Case]) -> list[Case]:

@@ -43,7 +43,7 @@ from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
-from depthwise_conformance.diagnosis.separating import simplest
+from depthwise_conformance.diagnosis.separating import plainest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import DETERMINISM_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
@@ -314,10 +314,9 @@ class Diagnosis:
             return
         # It is there wherever it makes a difference. Which cases these are may be plain, too.
         distinct.condition = WHEREVER
-        known = [*distinct.group.cases, *tally.passed, *self._pool]
-        plain = simplest(*_parted(known, lambda case: matters(ordinary(case))))
-        if plain and plain[0].cost <= PLAIN:
-            distinct.condition, distinct.fulfilled, distinct.total = str(plain[0]), plain[0], True
+        plain = plainest([*distinct.group.cases, *tally.passed, *self._pool], lambda case: matters(ordinary(case)))
+        if plain and plain.cost <= PLAIN:
+            distinct.condition, distinct.fulfilled, distinct.total = str(plain), plain, True
 
     def _is_borne_out(self, distinct: Distinct, matters: Callable[[Case], bool], doubtful: float) -> bool:
         """Whether further cases where the cause would make a difference fail as it predicts, all of them."""
@@ -386,11 +385,6 @@ class Diagnosis:
             if judgement is None or judgement.verdict is not Verdict.PASS:
                 break
         return examined
-
-
-def _parted(cases: Sequence[Case], where: Callable[[Case], bool]) -> tuple[list[Case], list[Case]]:
-    truths = [(case, where(case)) for case in dict.fromkeys(cases)]
-    return [case for case, true in truths if true], [case for case, true in truths if not true]
 
 
 def _separated(names: Sequence[str], case: Case, part: str) -> bool:

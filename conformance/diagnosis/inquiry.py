@@ -6,7 +6,9 @@ would refute the one that is left.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,12 +22,11 @@ from depthwise_conformance.casebook.recipes import SPECIAL, recipe_of
 from depthwise_conformance.diagnosis.candidates import (
     HIDING,
     SHOWING,
-    Feature,
     all_altered,
     pairs_of,
     values_of,
 )
-from depthwise_conformance.diagnosis.conditions import Columns, Condition, names_in, near_misses, tabulate, truth_of
+from depthwise_conformance.diagnosis.conditions import Columns, Condition, bits_of, names_in, near_misses, tabulate
 from depthwise_conformance.diagnosis.separating import gain, simplest
 from depthwise_conformance.diagnosis.supply import Supply
 
@@ -137,7 +138,7 @@ class _Inquiry:
         self.asked = 0
         self.asked_failing: list[Case] = []
         self.asked_passing: list[Case] = []
-        self.prices: dict[Condition, float] = {}  # a condition's cost, less what it gains by failing cases
+        self.prices: list[float] = []  # each rival's cost, less what it gains by failing cases
 
     def run(self) -> Finding:
         """Asks until nothing is left to ask."""
@@ -159,12 +160,12 @@ class _Inquiry:
     def _stands_out(self, rivals: Sequence[Condition]) -> bool:
         """Whether the best rival is far enough before the next to be told, if it is confirmed."""
         return self.limit.proof.lead > 0.0 and (
-            len(rivals) == 1 or self.prices[rivals[1]] >= self.prices[rivals[0]] + self.limit.proof.lead
+            len(rivals) == 1 or self.prices[1] >= self.prices[0] + self.limit.proof.lead
         )
 
     def _conclude(self, rivals: Sequence[Condition], confirmed: bool) -> Finding:
         best = rivals[0] if rivals else None
-        near = [rival for rival in rivals[1:] if best and self.prices[rival] <= self.prices[best] + 1.0][:5]
+        near = [rival for rival, price in zip(rivals, self.prices, strict=True) if price <= self.prices[0] + 1.0][1:6]
         told = (case for case in self.failing if best is None or best.holds(case))
         cases = tuple(told), tuple(self.passing)
         return Finding(best, confirmed, tuple(map(str, near)), self.asked, *cases)
@@ -207,26 +208,24 @@ class _Inquiry:
 
     def _rank(self, rivals: Sequence[Condition]) -> list[Condition]:
         """By price, and by the passing cases on which each holds, although their data may have hidden a failure."""
-        names = names_in(rivals)
-        hiding, failing = tabulate(self.hiding, names), tabulate(self.failing, names)
-        covered = [int(truth_of(rival, failing, len(self.failing)).sum()) for rival in rivals]
-        doubts = [int(truth_of(rival, hiding, len(self.hiding)).sum()) for rival in rivals]
-        self.prices = {rival: rival.cost - gain(count) for rival, count in zip(rivals, covered, strict=True)}
-        doubt = dict(zip(rivals, map(_weigh, doubts), strict=True))
-        return sorted(rivals, key=lambda rival: self.prices[rival] + doubt[rival])
+        doubts, covered = (_counted(rivals, cases) for cases in (self.hiding, self.failing))
+        prices = [rival.cost - gain(count) for rival, count in zip(rivals, covered, strict=True)]
+        order = sorted(range(len(rivals)), key=lambda at: prices[at] + _weigh(doubts[at]))
+        self.prices = [prices[at] for at in order]
+        return [rivals[at] for at in order]
 
     # Questions.
 
     def _question(self, rivals: Sequence[Condition]) -> Case | None:
         """The case on which the rivals disagree most; if they agree, one that would refute the simplest."""
-        least = self.prices[rivals[0]]
-        committee = [rival for rival in rivals if self.prices[rival] <= least + MARGIN][:100]
+        near = [at for at, price in enumerate(self.prices) if price <= self.prices[0] + MARGIN][:100]
+        committee, prices = [rivals[at] for at in near], np.array(self.prices)[near]
         candidates = self.supply.candidates(committee, self.asked)
         if not candidates:
             return None
         columns = tabulate(candidates, {"activation", *names_in(committee)})
-        truths = {atom: atom.holds(columns) for rival in committee for atom in rival.atoms}
-        weights = np.exp2([least - self.prices[rival] for rival in committee])
+        truths = {atom: atom.holds(columns) for atom in {atom for rival in committee for atom in rival.atoms}}
+        weights = np.exp2(self.prices[0] - prices)
         held = [np.all([truths[atom] for atom in rival.atoms], axis=0) for rival in committee if rival.atoms]
         # Failures refute no rule, so that disputes alone need not come to an end.
         if len(committee) > 1 and (not self.limit.proof.lead or self.asked % 2):
@@ -273,17 +272,28 @@ class _Inquiry:
 
     def _newest(self, candidates: Sequence[Case], like: Sequence[Case]) -> Case | None:
         """The candidate that is least like known cases: of which most facts, then most pairs of facts, are new."""
-        values = frozenset[Feature]().union(*map(values_of, like))
-        new = [len(values_of(case) - values) for case in candidates]
+        values, pairs = (functools.reduce(operator.or_, map(kind, like), 0) for kind in (values_of, pairs_of))
+        new = [(values_of(case) & ~values).bit_count() for case in candidates]
         relevant = (index for index in _descending(np.array(new)) if self.supply.relevant(candidates[index]))
         first = list(itertools.islice(relevant, COMPARED))
-        pairs = frozenset[Feature]().union(*map(pairs_of, like))
-        scores = [100 * new[index] + len(pairs_of(candidates[index]) - pairs) for index in first]
+        scores = [100 * new[index] + (pairs_of(candidates[index]) & ~pairs).bit_count() for index in first]
         return candidates[first[_descending(np.array(scores))[0]]] if first else None
 
     def _confirmed(self, best: Condition) -> bool:
         near = min((len(near_misses(best, atom, self.passing)) for atom in best.atoms), default=NEAR)
         return self._positives(best) >= self.limit.proof.enough(best) and near >= NEAR and self._far_enough(best)
+
+
+def _counted(conditions: Sequence[Condition], cases: Sequence[Case]) -> list[int]:
+    """On how many cases each condition holds."""
+    if not cases:
+        return [0] * len(conditions)
+    columns, atoms = tabulate(cases, names_in(conditions)), list({atom for one in conditions for atom in one.atoms})
+    held = dict(zip(atoms, bits_of(atoms, columns, len(cases)), strict=True))
+    every = (1 << len(cases)) - 1
+    return [
+        functools.reduce(operator.and_, (held[atom] for atom in one.atoms), every).bit_count() for one in conditions
+    ]
 
 
 def _descending(scores: NDArray[Any]) -> list[int]:

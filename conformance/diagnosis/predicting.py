@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depthwise_conformance.casebook.recipes import Arrays
-from depthwise_conformance.diagnosis.program import Array, Program, Softmax, channels_last
+from depthwise_conformance.diagnosis.program import Array, Program, Softmax, channels_last, unchanged
 from depthwise_conformance.diagnosis.transposes import (
     bias_gradient,
     correlate,
@@ -15,6 +15,7 @@ from depthwise_conformance.diagnosis.transposes import (
     kernel_gradient,
     scatter,
     take,
+    windows_of,
 )
 from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
 from depthwise_conformance.reference.activations import LINEAR
@@ -104,11 +105,12 @@ def _forward(program: Program, x: Array, kernel: Array, bias: Array | None, arit
 
 def _pre_activation(program: Program, x: Array, kernel: Array, bias: Array | None, arithmetic: _Arithmetic) -> Bounded:
     m = program.forward
-    value = correlate(m, m.narrow(x), m.narrow(m.quantise(kernel)))
+    windows = windows_of(m, x)
+    value = correlate(m, windows if m.narrow is unchanged else windows_of(m, m.narrow(x)), m.narrow(m.quantise(kernel)))
     added = None if bias is None else _biases(program, bias)
     if arithmetic.rough:
         return _exact(value if added is None else value + added)
-    reach = correlate(m, np.abs(x), np.abs(kernel))
+    reach = correlate(m, np.abs(windows), np.abs(kernel))
     if added is not None:
         reach = reach + np.abs(added)
     sums = arithmetic.summed(value, reach, 0.0, m.rows.kernel * m.columns.kernel)

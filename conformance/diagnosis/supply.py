@@ -65,8 +65,9 @@ class Supply:
         self.known |= {*self.failing, *self.passing}
         for case in self.known:
             self._answered |= choices_of(case)
-        self.doubted = {again for case in self.hiding if self._askable(again := self.with_data(case, 1))}
-        drawn = dict.fromkeys([*map(self.showing, pool), *self.doubted])
+        doubted = [again for case in self.hiding if self._askable(again := self.with_data(case, 1))]
+        self.doubted = set(doubted)
+        drawn = dict.fromkeys([*map(self.showing, pool), *doubted])
         self._drawn = [case for case in drawn if recipe_of(case.data) in self._showing_recipes and self._askable(case)]
 
     def note(self, case: Case, answer: bool | None) -> None:
@@ -82,10 +83,10 @@ class Supply:
     def candidates(self, committee: Sequence[Condition], asked: int) -> list[Case]:
         """Cases that were not asked: alterations, made anew every few questions, and the pool."""
         if asked >= self._renewal or committee[0] != self._altered_for:
-            self._alterations = self._alter(committee)
+            self._alterations = [case for case in self._alter(committee) if self._fits(case)]
             self._renewal, self._altered_for = asked + RENEWED, committee[0]
-        fresh = [case for case in self._alterations if self._askable(case)]
-        return [*fresh, *(filter(self._answerable, self._drawn) if self._refused else self._drawn)]
+        fresh = [case for case in self._alterations if case not in self.known]
+        return [case for case in (*fresh, *self._drawn) if not self._refused or self._answerable(case)]
 
     def untried(self, best: Condition) -> Case | None:
         """A failing case with a choice changed to a value that was not yet seen to fail, where the condition holds."""
@@ -141,11 +142,13 @@ class Supply:
         return recipe_of(case.data) in self._showing_recipes and case.config.activation not in HIDING
 
     def _askable(self, case: Case) -> bool:
-        if case in self.known or not self._claim.covers(case):
-            return False
+        return case not in self.known and self._fits(case) and self._answerable(case)
+
+    def _fits(self, case: Case) -> bool:
+        """Whether the case is claimed and small, and could fail."""
         known = facts(case)
         small = int(known["elements"]) * int(known["taps"]) <= self._work
-        return small and self._could_show(case) and self._answerable(case)
+        return small and self._claim.covers(case) and self._could_show(case)
 
     def _could_show(self, case: Case) -> bool:
         """Whether the case could fail: one with an empty batch only where others of them do."""

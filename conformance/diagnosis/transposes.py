@@ -26,8 +26,8 @@ def scatter(values: Array, index: Index | None) -> Array:
     return values if index is None else _put(values, index, values.size).reshape(values.shape)
 
 
-def _windows(m: Map, x: Array) -> Array:
-    """`(batch, output_height, kernel_height, output_width, kernel_width, channels)`."""
+def windows_of(m: Map, x: Array) -> Array:
+    """What the windows see of x: `(batch, output_height, kernel_height, output_width, kernel_width, channels)`."""
     batch, height, width, channels = m.images.shape
     padded = np.zeros((batch, height + 1, width + 1, channels))  # position -1 is the zero behind
     padded[:, :height, :width] = take(x, m.images)
@@ -35,9 +35,8 @@ def _windows(m: Map, x: Array) -> Array:
     return padded[:, rows[:, :, None, None], columns[None, None]]
 
 
-def correlate(m: Map, x: Array, kernel: Array) -> Array:
+def correlate(m: Map, windows: Array, kernel: Array) -> Array:
     """The sums: `(batch, output_height, output_width, channels * depth_multiplier)`."""
-    windows = _windows(m, x)
     y = np.einsum("bipjqc,pqcm->bijcm", windows, take(kernel, m.kernel)).reshape(m.shape)
     return m.scale * take(y, m.sums)
 
@@ -59,7 +58,7 @@ def input_gradient(m: Map, d: Array, kernel: Array) -> Array:
 def kernel_gradient(m: Map, d: Array, x: Array) -> Array:
     """The gradient of the kernel, flat, from those of the sums."""
     d = scatter(d, m.sums).reshape(*m.shape[:3], *m.kernel.shape[2:])
-    found = m.scale * np.einsum("bipjqc,bijcm->pqcm", _windows(m, x), d)
+    found = m.scale * np.einsum("bipjqc,bijcm->pqcm", windows_of(m, x), d)
     return _put(found, m.kernel, m.kernel.size)
 
 

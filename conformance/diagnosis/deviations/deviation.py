@@ -56,7 +56,10 @@ def throughout(change: MapChange) -> Change:
     def apply(program: Program) -> Program | None:
         forward = _applied(change, program.forward, program.config)
         backs = {
-            part: _back_map(back, _applied(change, back.map, program.config)) for part, back in program.backs.items()
+            part: _back_map(
+                back, forward if back.map is program.forward else _applied(change, back.map, program.config)
+            )
+            for part, back in program.backs.items()
         }
         if forward is program.forward and all(backs[part] is program.backs[part] for part in backs):
             return None
