@@ -6,6 +6,7 @@ the imports are done and the templates compiled, which are most of what a small 
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -42,6 +43,7 @@ class Forking:
         words = [sys.executable, "-P", __file__]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(words, **pipes, text=True, env=ENVIRONMENT)
+        atexit.register(self._process.communicate)  # it ends with its standard input
 
     def run(
         self, folder: Path, words: Sequence[str], environment: Mapping[str, str], patience: int
