@@ -24,9 +24,10 @@ from depthwise_conformance.diagnosis.distinct import (
     Distinct,
     Suspect,
     absorb,
+    among,
     evidence,
     fails_alike,
-    give_to_both,
+    fails_untold,
     is_accuracy,
     is_deviation,
     is_of_another,
@@ -40,6 +41,7 @@ from depthwise_conformance.diagnosis.distinct import (
 from depthwise_conformance.diagnosis.empties import tell_empties
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
+from depthwise_conformance.diagnosis.leftovers import gather, give_away, settle
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
@@ -73,50 +75,48 @@ class Diagnosis:
         self._ask_target, self._pool, self._claim, self._budget = examine, pool, claim, budget
         self._sights = Sights(self._examine, afresh, self._late, claim)
         self._at_random = False
+        self._found: list[Distinct] = []
 
     def distinguish(self, tallies: Mapping[str, Tally]) -> list[Distinct]:
         """What the target's tallies, by check, come down to."""
         self._at_random = DETERMINISM_CHECK in tallies and tallies[DETERMINISM_CHECK].fails_mostly
         limit = Limit(QUESTIONS, self._claim, self._late)
         empties = None if self._late() else tell_empties(tallies, self._examine, self._pool, limit)
-        found, told = ([empties[0]], empties[1]) if empties else ([], frozenset[str]())
+        self._found, told = ([empties[0]], empties[1]) if empties else ([], frozenset[str]())
         # Come first: what is remembered makes other results wrong, and what is random.
         first = (PURITY_CHECK, DETERMINISM_CHECK) if self._at_random else (PURITY_CHECK,)
         for check in (c for c in dict.fromkeys((*first, *CHECKS)) if c in tallies and tallies[c].groups):
             tally = surely_passed(check, tallies[check], self._ask) if check in DOUBTED else tallies[check]
             groups = sorted(tally.groups.items(), key=lambda pair: -pair[1].failing)
             for key, group in groups:
-                self._distinguish(check, key, group.without(told), tally, found)
-        return found
+                self._distinguish(check, key, group.without(told), tally)
+            settle(check, self._found, self._ask)
+        return self._found
 
-    def _distinguish(self, check: str, key: Key, group: Group, tally: Tally, found: list[Distinct]) -> None:
-        """Adds to `found` what a group comes down to, unless it is there."""
+    def _distinguish(self, check: str, key: Key, group: Group, tally: Tally) -> None:
+        """Adds to what is found what a group comes down to, unless it is there."""
         if not group.failures:
             return
-        home = next((one for one in found if self._sights.shows_again(one, check, key, group)), None)
+        home = next((one for one in self._found if self._sights.shows_again(one, check, key, group)), None)
         if home:
             home.join(check, group)
             return
         whole = group
-        for known in found:
-            if shared := self._sights.share(known, check, group, tally.passed):
+        for known in self._found:
+            if shared := self._sights.share(among(known, self._found), check, group, tally):
                 known.join(check, group.only(shared))
                 group = group.without(shared)
         if group is not whole and group.failures:
-            self._distinguish(check, key, group, tally, found)
+            self._distinguish(check, key, group, tally)
             return
         for one in self._diagnose(check, key, group, tally) if group.failures else ():
-            if not (one.cause or one.condition):
-                give_to_both(one, found)
-            if not one.group.failures:
-                continue
-            if chance := next((other for other in found if self._is_by_chance(one, other)), None):
+            if chance := next((other for other in self._found if self._is_by_chance(one, other)), None):
                 chance.join(check, one.group)
                 continue
-            twin = next((other for other in found if self._are_one(other, one, check, key, group)), None)
+            twin = next((other for other in self._found if self._are_one(other, one, check, key, group)), None)
             if twin is None:
-                absorb(one, found)
-                found.append(one)
+                absorb(one, self._found, self._sights.is_wrong_beyond_rounding)
+                self._found.append(one)
             else:
                 twin.join(check, one.group)
                 if not all(map(twin.holds, one.group.cases)):
@@ -156,7 +156,7 @@ class Diagnosis:
         yield from self._by_causes(whole, suspects, tally)
 
     def _by_causes(self, whole: Distinct, suspects: Sequence[Suspect], tally: Tally) -> Iterator[Distinct]:
-        """A group's cases apart by causes that explain some of them; what is left, by rules."""
+        """A group's cases apart by causes that explain some of them; what nothing told explains either, by rules."""
         check, key, group = whole.check, whole.key, whole.group
         rest, told, tried = group, list[Distinct](), list[Suspect]()
         while len(tried) < PARTS_AT_MOST and (suspect := most_telling(suspects, tried, rest)):
@@ -172,11 +172,11 @@ class Diagnosis:
                 told.append(one)
                 yield one
         left = Distinct(check, key, rest) if told else whole
-        give_to_both(left, told)
+        give_away(left, self._found, self._ask)
         if left.group.failures:
             left.place = place_of(check, left.group)
             left.cause = seen_cause(check, key, left.group.exhibits.values())
-            if told or left.cause:
+            if left.cause or left.group.failing < group.failing:
                 self._find_condition(left, tally)
             yield from [left] if left.cause or left.condition else self._by_rules(left, tally)
 
@@ -197,7 +197,7 @@ class Diagnosis:
                 continue
             told.append(part)
             rest = rest.without(case.id for case in part.group.cases)
-            yield part
+        yield from gather(told)
         if rest.failures:
             left = whole if rest is whole.group else replace(whole, group=rest, place=place_of(whole.check, rest))
             self._find_need(left, told, further, tally)
@@ -210,7 +210,7 @@ class Diagnosis:
 
         def fails(case: Case) -> bool | None:
             told_before = any(one.holds(case) for one in told)
-            return None if told_before else fails_alike(left, self._examine(case, left.check))
+            return None if told_before else fails_untold(left, self._examine(case, left.check), self._found)
 
         limit = Limit(claim=self._claim, spent=self._late)
         failing = [*left.group.cases, *(case for case in further if not any(one.holds(case) for one in told))]
@@ -343,7 +343,7 @@ class Diagnosis:
 
         def fails(case: Case) -> bool | None:
             examined = self._examine(case, check)
-            answer, judgement = fails_alike(distinct, examined), examined.judgement(check)
+            answer, judgement = fails_untold(distinct, examined, self._found), examined.judgement(check)
             if judgement is not None and judgement.verdict.is_discrepancy and not is_of_another(distinct, examined):
                 answers[answer] += 1
             return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
 from depthwise_conformance.judging.values import in_units
+from depthwise_conformance.reference import Arithmetic
 from depthwise_conformance.reports.record import Verdict
 
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
@@ -129,12 +130,20 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         sample = evidence(distinct.check, exhibit, True)
         if reproduces(distinct.cause, sample):
             return True
-        both = (cause for other in distinct.beside for cause in jointly(distinct.cause, other))
+        beside = (other for other in distinct.beside if not reproduces(other, sample))
+        both = (cause for other in beside for cause in jointly(distinct.cause, other))
         return any(reproduces(cause, sample) for cause in both) or None  # it may fail for another reason
     verdicts = {judgement.verdict, distinct.key.verdict}
     if not strictly and verdicts <= set(VALUES) and (len(verdicts) == 1 or Verdict.WRONG_DTYPE not in verdicts):
         return True
     return True if distinct.key.tells(judgement) else None
+
+
+def fails_untold(distinct: Distinct, examined: Examined, found: Sequence[Distinct]) -> bool | None:
+    """The same, but None where it has no cause and those that are found explain the array."""
+    check, answer = distinct.check, fails_alike(distinct, examined)
+    exhibit = None if is_deviation(distinct) or not answer else examined.exhibit(check)
+    return None if exhibit and are_explaining(found, check, exhibit) else answer
 
 
 def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) -> bool:
@@ -149,10 +158,15 @@ def are_telling(others: Sequence[Distinct], check: str, case: Case, exhibit: Exh
     """Whether one of these discrepancies tells why a case fails a check, or the causes of two of them do together."""
     if any(is_told(one, check, case, exhibit) for one in others):
         return True
-    if exhibit is None or check not in PARTS:
+    return exhibit is not None and are_explaining(others, check, exhibit)
+
+
+def are_explaining(others: Sequence[Distinct], check: str, exhibit: Exhibit) -> bool:
+    """Whether the cause of one of these discrepancies explains an array, or those of two of them together do."""
+    if check not in PARTS:
         return False
     sample, causes = evidence(check, exhibit, True), [one.cause for one in others if is_deviation(one)]
-    return any(reproduces(cause, sample) for cause in jointly(*causes))
+    return any(reproduces(cause, sample) for cause in (*causes, *jointly(*causes)))
 
 
 def jointly(*causes: str) -> list[str]:
@@ -183,18 +197,20 @@ def takes_both(cause: str, failing: Sequence[Sample]) -> bool:
     return alone.count(False) >= BOTH
 
 
-def reproduced(cause: str, check: str, group: Group, dtypes: Collection[str] = ()) -> list[str]:
-    """The cases of a group, by their ids, whose arrays a cause explains, in these dtypes with sums as narrow."""
+def reproduced(cause: str, check: str, group: Group, by: Mapping[str, Arithmetic] | None = None) -> list[str]:
+    """The cases of a group, by their ids, whose arrays a cause explains: for some dtypes, in narrower arithmetic."""
     exhibits = group.exhibits if check in PARTS else {}  # of special values no deviation is computed
     samples = {name: evidence(check, exhibit, True) for name, exhibit in exhibits.items()}
-    return [name for name, sample in samples.items() if reproduces(cause, sample, sample.config.dtype in dtypes)]
+    narrower = by or {}
+    return [name for name, one in samples.items() if reproduces(cause, one, narrower.get(one.config.dtype))]
 
 
-def predicted(one: Distinct, case: Case) -> bool:
-    """Whether a discrepancy with a deviation for its cause should show on a case: on its sums, at least."""
+def predicted(one: Distinct, case: Case, check: str = "") -> bool:
+    """Whether a discrepancy with a deviation for its cause should show on a case, in its own check or another one, or
+    on its sums, at least."""
     linear = replace(case.config, activation=None)
     told = case if is_described(case.config) else replace(case, config=linear)
-    return one.holds(case) and deviates(one.cause, told, PARTS[one.check])
+    return one.holds(case) and deviates(one.cause, told, PARTS[check or one.check])
 
 
 def is_untold(case: Case, group: Group) -> bool:
@@ -202,30 +218,27 @@ def is_untold(case: Case, group: Group) -> bool:
     return case.id not in group.exhibits or not is_described(case.config)
 
 
-def absorb(one: Distinct, found: list[Distinct]) -> None:
-    """Takes in those of `found` that a condition tells of which all cases fulfil this one's."""
+def among(one: Distinct, found: Sequence[Distinct]) -> Distinct:
+    """A discrepancy whose results may have the causes, too, of others that are found."""
+    others = [other for other in found if other.cause != one.cause and is_deviation(other)]
+    causes = [other.cause for other in others if other.check == one.check and is_deviation(one)]
+    return replace(one, beside=tuple(dict.fromkeys((*one.beside, *causes))))
+
+
+def absorb(one: Distinct, found: list[Distinct], shows: Callable[[Distinct, Distinct], bool]) -> None:
+    """Takes in those of `found` that a condition tells of which all cases fulfil this one's, and what `shows` it."""
+    for other in [other for other in found if _is_inside(other, one) or shows(one, other)]:
+        for check, group in ((other.check, other.group), *other.shown_by.items()):
+            one.join(check, group)
+        found.remove(other)
+
+
+def _is_inside(other: Distinct, one: Distinct) -> bool:
+    """Whether a condition tells another of the same check and verdict, all of whose cases fulfil this one's."""
     if one.cause or one.need or not (one.total and one.fulfilled and one.fulfilled.atoms):
-        return
-    for other in [other for other in found if other.total and not other.cause]:
-        same = (other.check, other.key.verdict) == (one.check, one.key.verdict) and one.key.verdict in VALUES
-        if same and all(map(one.holds, other.group.cases)):
-            for check, group in ((other.check, other.group), *other.shown_by.items()):
-                one.join(check, group)
-            found.remove(other)
-
-
-def give_to_both(one: Distinct, found: Sequence[Distinct]) -> None:
-    """Takes from what is unexplained the cases that two discrepancies explain together that are told already.
-
-    These are two causes, or a cause and sums in half precision.
-    """
-    told = [other for other in found if is_deviation(other) and one.check in other.checks]
-    dtypes = {other.key.signature.partition(":")[0] for other in found if other.key.verdict is Verdict.IMPRECISE}
-    for first, second in itertools.combinations_with_replacement(told, 2):
-        for cause in [first.cause] if first is second else jointly(first.cause, second.cause):
-            both = reproduced(cause, one.check, one.group, dtypes)
-            first.join(one.check, one.group.only(both))
-            one.group = one.group.without(both)
+        return False
+    same = (other.check, other.key.verdict) == (one.check, one.key.verdict) and one.key.verdict in VALUES
+    return same and other.total and not other.cause and all(map(one.holds, other.group.cases))
 
 
 def place_of(check: str, group: Group) -> str:

@@ -18,7 +18,7 @@ from depthwise_conformance.diagnosis.deviations.library import BY_NAME, DEVIATIO
 from depthwise_conformance.diagnosis.predicting import estimate, predict
 from depthwise_conformance.diagnosis.program import PARTS, Program, honest, is_described
 from depthwise_conformance.judging.values import expect
-from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
+from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, LayerConfig
 
 SEARCHED = 8  # failing samples on which every deviation is tried, unless one explains all
 EVIDENCE = (0, 6, 12)  # distinct wrong numbers that one deviation, or a pair, has to predict: as many may be chance
@@ -113,9 +113,9 @@ def explain(samples: Sequence[Sample], pairs: int = PAIRS) -> Explanation | None
     return Explanation(tuple(causes), tuple(partial), search.complete)
 
 
-def reproduces(name: str, sample: Sample, own_sums: bool = False) -> bool:
-    """Whether a deviation ("a", or "a + b") gives this wrong result, summed in the layer's half precision or not."""
-    return _usable(sample) and _View(0, sample, own_sums).evidence(_named(name)) >= 0
+def reproduces(name: str, sample: Sample, by: Arithmetic | None = None) -> bool:
+    """Whether a deviation ("a", or "a + b") gives this wrong result, in the layer's own arithmetic or `by` another."""
+    return _usable(sample) and _View(0, sample, by).evidence(_named(name)) >= (1 if by else 0)
 
 
 @functools.lru_cache(maxsize=1 << 13)
@@ -194,8 +194,8 @@ def _shows(sample: Sample) -> bool:
 class _View:
     """A sample, made ready."""
 
-    def __init__(self, position: int, sample: Sample, own_sums: bool = False) -> None:
-        self.position, self.sample, self._own_sums = position, sample, own_sums
+    def __init__(self, position: int, sample: Sample, by: Arithmetic | None = None) -> None:
+        self.position, self.sample, self._by = position, sample, by
         self.observed = np.asarray(sample.observed, np.float64)
         self.dtype = format_name(sample.observed.dtype)
         self.work = sample.expected.value.size + sample.arrays.x.size + sample.arrays.cotangent.size
@@ -229,7 +229,7 @@ class _View:
         with np.errstate(all="ignore"):
             if (np.abs(rough - seen)[finite] > self.roughly).any():
                 return -1
-            found = predict(program, sample.arrays, sample.part, self.dtype, self._own_sums)
+            found = predict(program, sample.arrays, sample.part, self.dtype, self._by)
             assert found is not None
             open_to_all = np.isinf(found.bound)
             if seen.shape == expected.value.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from depthwise_conformance.diagnosis.transposes import (
     take,
     windows_of,
 )
-from depthwise_conformance.reference import FORMATS, Bounded, LayerConfig
+from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, LayerConfig
 from depthwise_conformance.reference.activations import LINEAR
 from depthwise_conformance.reference.floats import Format, gamma
 from depthwise_conformance.reference.rows import softmax, softmax_rounding
@@ -65,14 +65,13 @@ def estimate(program: Program, arrays: Arrays, part: str) -> Array | None:
     return None if found is None else found.value
 
 
-def predict(program: Program, arrays: Arrays, part: str, dtype: str, own_sums: bool = False) -> Bounded | None:
-    """One part of what the program computes, and how far an honest evaluation in `dtype` may be from it.
+def predict(program: Program, arrays: Arrays, part: str, dtype: str, by: Arithmetic | None = None) -> Bounded | None:
+    """One part of what the program computes, and how far an honest evaluation in `dtype`, or `by` one, may be from it.
 
-    With `own_sums`, one whose sums are in the layer's own half precision, too. None where the program has no such part:
-    no bias, or a cotangent that does not fit its output.
+    None where the program has no such part: no bias, or a cotangent that does not fit its output.
     """
     arithmetic = _Arithmetic.of(dtype, program.config.dtype)
-    arithmetic = replace(arithmetic, sums=arithmetic.store) if own_sums else arithmetic
+    arithmetic = _Arithmetic(by.inputs, by.summing, by.storing) if by else arithmetic
     return _evaluate(program, arrays, part, arithmetic)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from depthwise_conformance.casebook.case import Case, Data
+from depthwise_conformance.casebook.case import Case, Data, LayerCase
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.diagnosis.distinct import (
     VALUES,
@@ -31,8 +31,9 @@ from depthwise_conformance.judging.checks import (
 from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.repeating import REMEMBERS, STALE
-from depthwise_conformance.judging.tally import Examined, Failure, Group, Key
-from depthwise_conformance.judging.values import expect
+from depthwise_conformance.judging.tally import Examined, Failure, Group, Key, Tally
+from depthwise_conformance.judging.values import Judgement, expect
+from depthwise_conformance.layers.rehearsal import operation_case
 from depthwise_conformance.reports.record import Verdict
 
 ALTERED = (SPECIAL_CHECK, METAMORPHIC_CHECK)  # whose calls are others than the case's own
@@ -82,6 +83,8 @@ class Sights:
         if check == one.check and key.verdict is Verdict.IMPRECISE:
             if one.key.verdict is Verdict.IMPRECISE:
                 return _dtype(key) == _dtype(one.key)
+            if not is_deviation(one) and any(_are_alike(key, failure.judgement) for failure in one.group.failures):
+                return True
             # Whole numbers leave narrower arithmetic no excuse.
             whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
             if not self.late() and all(self._fails(one, case) for case in whole):
@@ -95,13 +98,15 @@ class Sights:
             )
         return check in ALTERED and all(self._fails_altered(one, check, case) for case in cases[:ASKED])
 
-    def share(self, one: Distinct, check: str, group: Group, passed: Sequence[Case]) -> set[str]:
+    def share(self, one: Distinct, check: str, group: Group, tally: Tally) -> set[str]:
         """The cases of a group, by their ids, that fail since they fail by a discrepancy already told.
 
         These are cases whose result of another check is wrong that this one's comes from, those with special values
         that are as imprecise as ordinary ones, and those that its condition tells, if no case passes this check that
-        fulfils it.
+        fulfils it; and whole layers whose operation fulfils it.
         """
+        if group.layers:
+            return _told_layers(one, check, group, tally.passed_layers)
         if one.key.verdict is Verdict.IMPRECISE and (one.check, check) == (OUTPUT_CHECK, SPECIAL_CHECK):
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
             dtypes = {case.dtype for case in one.group.cases}  # one cause may have made several a row
@@ -110,7 +115,7 @@ class Sights:
         follows |= one.key.verdict is Verdict.WRONG_SHAPE and check == INFERENCE_CHECK
         shared = self._followers(one, check, group) if follows else set[str]()
         atoms = one.fulfilled.atoms if one.fulfilled else ()
-        if one.total and atoms and not any(map(one.holds, passed)):
+        if one.total and atoms and not any(map(one.holds, tally.passed)):
             shared |= {case.id for case in group.cases if one.holds(case)}
         return shared
 
@@ -158,6 +163,14 @@ class Sights:
         ordinary = (replace(call, data=Data(recipe, call.data.seed)) for call in calls for recipe in ORDINARY)
         return not self.late() and any(self._fails(one, call) for call in ordinary)
 
+    def is_wrong_beyond_rounding(self, one: Distinct, other: Distinct) -> bool:
+        """Whether what is told to be imprecise is another sight of wrong values whose condition it fulfils."""
+        verdicts = (one.key.verdict, other.key.verdict)
+        if one.cause or is_deviation(other) or verdicts != (Verdict.WRONG_VALUE, Verdict.IMPRECISE):
+            return False
+        told = one.check == other.check and one.fulfilled and all(map(one.holds, other.group.cases))
+        return bool(told) and self.shows_again(one, other.check, other.key, other.group)
+
     def _fails(self, one: Distinct, case: Case) -> bool:
         examined = self.examine(case, one.check)
         return fails_alike(one, examined, strictly=not is_deviation(one)) is True
@@ -182,9 +195,25 @@ def _others(one: Distinct, group: Group) -> list[Case]:
     return [case for case in group.cases if case.id not in failed and not (one.total and one.holds(case))]
 
 
+def _told_layers(one: Distinct, check: str, group: Group, passed: Sequence[LayerCase]) -> set[str]:
+    """The layers of a group that fail a check as a discrepancy's cases do, under its condition."""
+    atoms = one.fulfilled.atoms if one.fulfilled and one.check == check else ()
+    if not atoms or (one.total and any(one.holds(operation_case(layer)) for layer in passed)):
+        return set()
+    alike = (failure for failure in group.failures if failure.judgement.verdict is one.key.verdict)
+    layers = (failure.case for failure in alike if isinstance(failure.case, LayerCase))
+    return {layer.id for layer in layers if one.holds(operation_case(layer))}
+
+
 def _related(case: Case, claim: Claim) -> list[Case]:
     relation = choose(expect(case), claim)
     return [related.case for related in relation.calls(expect(case))] if relation else []
+
+
+def _are_alike(key: Key, judgement: Judgement) -> bool:
+    """Whether one dtype's results are imprecise by both."""
+    found = Key(judgement.verdict, judgement.signature)
+    return found.verdict is key.verdict and _dtype(found) == _dtype(key)
 
 
 def _dtype(key: Key) -> str:

@@ -165,7 +165,7 @@ class Tally:
         """Counts a judgement, and keeps what a discrepancy is told by."""
         self.verdicts[judgement.verdict] += 1
         self.seconds += judgement.seconds
-        exhibit = _bare(exhibit)
+        exhibit = bare(exhibit)
         if judgement.verdict is Verdict.UNSUPPORTED:
             self.reasons[judgement.signature] += 1
         elif judgement.verdict.is_discrepancy:
@@ -212,7 +212,7 @@ class Tally:
         return self.verdicts[Verdict.PASS]
 
 
-def _bare(exhibit: Exhibit | None) -> Exhibit | None:
+def bare(exhibit: Exhibit | None) -> Exhibit | None:
     """Without what its expectation has computed, which would fill the memory; None where it is large itself."""
     if exhibit is None:
         return None

@@ -3,70 +3,28 @@
 from dataclasses import replace
 
 import pytest
+from discrepancies import discrepancy, exhibit
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.distinct import (
-    Distinct,
     Suspect,
+    among,
     are_telling,
     evidence,
-    give_to_both,
+    fails_alike,
+    fails_untold,
     most_telling,
     takes_both,
 )
-from depthwise_conformance.diagnosis.explaining import _prediction, _program
-from depthwise_conformance.judging.tally import Exhibit, Failure, Group, Key
-from depthwise_conformance.judging.values import Judgement, expect
+from depthwise_conformance.judging.tally import Examined, Failure, Group
+from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
 
 ONE, OTHER = "kernel flipped", "bias missing"
 BOTH = f"{ONE} + {OTHER}"
 CASES = [Case(LayerConfig((2, 3), activation="relu"), (2, 4, 5, 3), Data("integers", seed)) for seed in range(3)]
-HALVES = [replace(case, config=replace(case.config, dtype="float16")) for case in CASES]
-KEY = Key(Verdict.WRONG_VALUE, "")
-
-
-def exhibit(case, cause, off=0.0):
-    """The array that comes of a cause, `off` by so much of its own size."""
-    expectation = expect(case)
-    found = _prediction(_program(cause, case), expectation.arrays, "output", case.dtype)
-    assert found is not None
-    return Exhibit(expectation, (found.value * (1.0 + off)).astype(case.dtype))
-
-
-def discrepancy(cause, *exhibits, key=KEY):
-    group = Group()
-    for one in exhibits:
-        group.add(Failure(one.expectation.case, Judgement(key.verdict)), one)
-    return Distinct("output", key, group, cause)
-
-
-def test_cases_with_two_faults_belong_to_what_is_told():
-    first, second = discrepancy(ONE, exhibit(CASES[0], ONE)), discrepancy(OTHER, exhibit(CASES[0], OTHER))
-    left = discrepancy("", exhibit(CASES[1], BOTH), exhibit(CASES[2], "activation missing"))
-    give_to_both(left, [first, second])
-    assert left.group.cases == [CASES[2]]
-    assert first.group.cases == [CASES[0], CASES[1]]
-
-
-def test_no_deviation_is_tried_on_special_values():
-    first, second = discrepancy(ONE), discrepancy(OTHER)
-    first.shown_by["special_values"] = Group()
-    left = replace(discrepancy("", exhibit(CASES[1], BOTH)), check="special_values")
-    give_to_both(left, [first, second])
-    assert left.group.cases == [CASES[1]]
-
-
-@pytest.mark.parametrize(("told", "left"), [("float16", []), ("bfloat16", HALVES[1:2])])
-def test_a_cause_with_sums_that_are_told_to_be_narrow(told, left):
-    off = exhibit(HALVES[1], ONE, off=2.0**-9)  # more than sums in float32 may be off, less than those in float16
-    first = discrepancy(ONE, exhibit(HALVES[0], ONE))
-    narrow = discrepancy("", key=Key(Verdict.IMPRECISE, f"{told}: {told} accumulation"))
-    one = discrepancy("", off)
-    give_to_both(one, [first, narrow])
-    assert one.group.cases == left
 
 
 def test_two_causes_are_believed_where_neither_would_do():
@@ -120,3 +78,20 @@ def test_a_suspect_whose_cases_another_has_told_gives_way():
     assert most_telling([first, shadow, other], [], group) == first
     assert most_telling([first, shadow, other], [first], group.without(first.ids)) == other
     assert most_telling([first, shadow, other], [first, other], group.without(ids[:4])) is None
+
+
+def examined(cause):
+    given = exhibit(CASES[0], cause)
+    return Examined(given.expectation, [("output", Judgement(Verdict.WRONG_VALUE))], {"output": given.observed})
+
+
+@pytest.mark.parametrize(("cause", "alike"), [(ONE, True), (BOTH, True), (OTHER, None), ("activation missing", None)])
+def test_a_result_of_two_causes_fails_as_either_does_and_one_of_another_cause_does_not(cause, alike):
+    one, other = discrepancy(ONE), discrepancy(OTHER)
+    assert fails_alike(among(one, [one, other]), examined(cause)) is alike
+    assert fails_alike(one, examined(cause)) is (True if cause == ONE else None)
+
+
+@pytest.mark.parametrize(("cause", "answer"), [(ONE, None), (BOTH, None), ("activation missing", True)])
+def test_what_is_told_already_says_nothing_of_what_has_no_cause(cause, answer):
+    assert fails_untold(discrepancy(""), examined(cause), [discrepancy(ONE), discrepancy(OTHER)]) is answer
