@@ -25,7 +25,7 @@ from pathlib import Path
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
 from depthwise_conformance.diagnosis.candidates import SHOWING
-from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, fails_alike, is_deviation
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined
@@ -168,7 +168,8 @@ def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
         return reproduces(one.cause, evidence(check, exhibit, True))
     if one.fulfilled or one.condition == WHEREVER:
         return one.holds(case)
-    return bool(one.cause) and fails_alike(one, examined, strictly=True) is True
+    judgement = examined.judgement(check)
+    return bool(one.cause) and judgement is not None and judgement.verdict is one.key.verdict
 
 
 def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers, hides: Hides) -> bool:
