@@ -130,7 +130,8 @@ class Diagnosis:
             return bool(other.fulfilled.atoms) and other.fulfilled == known.fulfilled
         if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
             return (known.check, known.condition) == (other.check, other.condition)
-        return other.group is not group and self._sights.shows_again(known, check, key, other.group, left=True)
+        left = other.group is not group or not (other.cause or other.condition)
+        return left and self._sights.shows_again(known, check, key, other.group, left=True)
 
     def _is_by_chance(self, one: Distinct, other: Distinct) -> bool:
         """Whether cases that no cause explains fail since results are random, as the other discrepancy says: most of

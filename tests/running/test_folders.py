@@ -135,7 +135,7 @@ def test_a_run_that_is_killed_leaves_the_last_one_and_says_what_it_is(last, tmp_
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert state(out) == "interrupted"
+    await_that("no process has the folder any more", lambda: state(out) == "interrupted")
     after = content(out)
     assert {name: after[name] for name in before} == before
     assert cli.main(["report", str(out)]) == 0
