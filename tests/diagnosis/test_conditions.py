@@ -16,7 +16,7 @@ from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.facts import facts
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
-from depthwise_conformance.diagnosis.separating import simplest
+from depthwise_conformance.diagnosis.separating import plainest, simplest
 from depthwise_conformance.reference import LayerConfig
 
 TRUTHS = (
@@ -136,6 +136,13 @@ def test_the_simplest_conditions_fit_every_case_and_are_found_at_once(truth: str
         assert len(condition.atoms) <= 3
         assert all(condition.holds(case) for case in failing[:2])
         assert not any(condition.holds(case) for case in passing)
+
+
+@pytest.mark.parametrize("truth", [*TRUTHS, "(batch + channels) % 3 == 0", "channels == -1"])
+def test_looking_at_some_cases_first_changes_no_condition(truth: str) -> None:
+    fails, drawn = fails_where(truth), block(0, 250)
+    failing, passing = [c for c in drawn if fails(c)], [c for c in drawn if not fails(c)]
+    assert plainest([*drawn, *drawn], fails) == next(iter(simplest(failing, passing)), None)
 
 
 def test_a_natural_threshold_comes_first() -> None:
