@@ -28,11 +28,12 @@ def summarise_folder(folder: Path, by: Sequence[str] = ("target", "check")) -> l
     counts: dict[tuple[str, ...], Counter[str]] = {}
     worst: dict[tuple[str, ...], float] = {}
     for batch in _batches(folder, [*by, "verdict", "error"]):
-        grouped = batch.group_by([*by, "verdict"]).aggregate([("verdict", "count"), ("error", "max")])
-        for row in grouped.to_pylist():
-            key = tuple(row[name] for name in by)
-            counts.setdefault(key, Counter())[row["verdict"]] += row["verdict_count"]
-            worst[key] = float(np.fmax(worst.get(key, math.nan), row["error_max"]))
+        columns = Columns(batch)
+        errors = columns.numbers("error")
+        for (*names, verdict), places in columns.groups(*by, "verdict"):
+            key = tuple(names)
+            counts.setdefault(key, Counter())[verdict] += len(places)
+            worst[key] = float(np.fmax.reduce(errors[places], initial=worst.get(key, math.nan)))
     rows = []
     for key, verdicts in counts.items():
         each = {verdict.value: verdicts[verdict.value] for verdict in Verdict}

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
-import pyarrow.csv as pacsv  # type: ignore[import-untyped]
+import pandas as pd
 
 from depthwise_conformance.reports.cells import columns, decode, encode_row
 from depthwise_conformance.reports.files import beside, open_plain
@@ -29,23 +28,17 @@ def read_sheet(path: Path, kind: type[R]) -> list[R]:
     """The rows of the file. Raises ValueError that names its folder and what is wrong."""
     kinds = columns(kind)
     try:
+        # pandas, because the csv module refuses cells of more than 128 KiB; its limit is global.
         with open_plain(path) as file:
-            table = _read(file.read(), kinds)
-        if table.column_names != list(kinds):
-            raise ValueError(f"the columns are {table.column_names}, not {list(kinds)}")
-        rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        if list(table.columns) != list(kinds):
+            raise ValueError(f"the columns are {list(table.columns)}, not {list(kinds)}")
+        rows = table.itertuples(index=False, name=None)
         return [kind(*_values(number, row, kinds)) for number, row in enumerate(rows, 1)]
     except OSError as error:
         raise ValueError(f"{path.parent}: {path.name} {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{path.parent}: {path.name} is malformed: {error}") from None
-
-
-def _read(content: bytes, names: Iterable[str]) -> Any:
-    """The cells, by Arrow, because the csv module refuses those of more than 128 KiB; its limit is global."""
-    text = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    lines = pacsv.ParseOptions(newlines_in_values=True)
-    return pacsv.read_csv(pa.BufferReader(content), pacsv.ReadOptions(block_size=len(content) + 1), lines, text)
 
 
 def _values(number: int, row: tuple[str, ...], kinds: Mapping[str, type]) -> Iterator[Any]:
