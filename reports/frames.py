@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from depthwise_conformance.reports.record import CHECKS, NOT_JUDGED, Discrepancy, Verdict
+from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Verdict
 from depthwise_conformance.reports.rows import CATEGORIES, Rows
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies
@@ -70,26 +70,6 @@ def read_results(folder: Path) -> pd.DataFrame:
     if "seconds" not in frame:
         frame = frame.assign(discrepancy="", seconds=np.nan)
     return frame
-
-
-def summarise(results: pd.DataFrame, by: Sequence[str] = ("target", "check")) -> pd.DataFrame:
-    """What `summarise_folder` gives, of a frame."""
-    keys = list(by)
-    sizes = results.groupby([*keys, "verdict"], observed=True).size().reset_index(name="size")
-    counts = sizes.astype({"verdict": str}).pivot(index=keys, columns="verdict", values="size")
-    counts = counts.reindex(columns=[verdict.value for verdict in Verdict]).fillna(0).astype("int64")
-    counts["judged"] = counts.drop(columns=NOT_JUDGED).sum(axis=1)
-    counts["worst_error"] = results.groupby(keys, observed=True)["error"].max()
-    table = counts.rename_axis(columns=None).reset_index().astype(dict.fromkeys(keys, str))
-    return table.sort_values(keys, key=_order, ignore_index=True)
-
-
-def _order(column: pd.Series[Any]) -> pd.Series[Any]:
-    """What to sort a column by: checks as CHECKS has them, then others; anything else by its text."""
-    if column.name != "check":
-        return column
-    rank = {check: place for place, check in enumerate(CHECKS)}
-    return column.map(lambda check: f"{rank.get(check, len(CHECKS)):03}{check}")
 
 
 def _with_arguments(results: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from depthwise_conformance.reports.frames import read_results, summarise
+from depthwise_conformance.reports.counting import summarise_folder
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.record import NOT_JUDGED, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import read_discrepancies
@@ -43,7 +44,7 @@ def read_history(folders: Sequence[Path]) -> list[Standing]:
 
 def _standings(folder: Path) -> list[Standing]:
     results, discrepancies = read_results(folder), read_discrepancies(folder)
-    counts = {row["target"]: row for row in summarise(results, ("target",)).to_dict("records")}
+    counts = {row["target"]: row for row in summarise_folder(folder, ("target",))}
     found = []
     for run in read_runs(folder):
         for entry in run["targets"]:

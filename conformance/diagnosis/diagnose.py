@@ -130,6 +130,7 @@ class Diagnosis:
             return bool(other.fulfilled.atoms) and other.fulfilled == known.fulfilled
         if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
             return (known.check, known.condition) == (other.check, other.condition)
+        # The whole group was asked about before, but not as what nothing else explains.
         left = other.group is not group or not (other.cause or other.condition)
         return left and self._sights.shows_again(known, check, key, other.group, left=True)
 

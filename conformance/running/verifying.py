@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthwise_conformance.reports.frames import read_results, summarise
+from depthwise_conformance.reports.counting import summarise_folder
+from depthwise_conformance.reports.frames import read_results
 from depthwise_conformance.reports.record import NOT_JUDGED, Discrepancy, Verdict
 from depthwise_conformance.reports.runs import read_runs
 from depthwise_conformance.reports.tables import RESULTS_CSV, read_discrepancies
@@ -32,7 +33,7 @@ def verify_folder(folder: Path) -> list[str]:
         *_discrepancies(results, found),
         *_cases(folder, found),
         *_page(folder, found),
-        *(_junit(folder, results, found) if (folder / JUNIT).exists() else ()),
+        *(_junit(folder, found) if (folder / JUNIT).exists() else ()),
     ]
 
 
@@ -95,14 +96,14 @@ def _page(folder: Path, found: list[Discrepancy]) -> Iterator[str]:
     yield from (f"{PAGE}: {one.id} is not on it" for one in found if one.id not in text)
 
 
-def _junit(folder: Path, results: pd.DataFrame, found: list[Discrepancy]) -> Iterator[str]:
+def _junit(folder: Path, found: list[Discrepancy]) -> Iterator[str]:
     """The counts of each item are those of the results, and its discrepancies those of the table."""
     try:
         items = list(ET.parse(folder / JUNIT).getroot().iter("testcase"))
     except ET.ParseError as error:
         yield f"{JUNIT}: {error}"
         return
-    counts = {(row["target"], row["check"]): row for row in summarise(results).to_dict("records")}
+    counts = {(row["target"], row["check"]): row for row in summarise_folder(folder)}
     for item in items:
         said = {str(one.get("name")): str(one.get("value")) for one in item.iter("property")}
         key = said.get("target", ""), said.get("check", "")
