@@ -3,9 +3,10 @@
 A fault counts where it is visible: on cases that the run did not see, the kernel fails the fault's own check where this
 fault alone fails it and the others alone pass. It is told if a row of that check, or one that the check is said to show
 as well, holds on most of these cases with its condition or its cause, and on no more than one that passes with
-ordinary data. A row is wrong if its condition holds on more that pass, or if its cause explains nothing that fails
-where it should. Rows are counted over all faults that show alone, on large layers too: one that others hide has a row
-all the same.
+ordinary data; a cause that is seen, not computed, holds where the row's own check fails with its verdict, in a process
+that was asked nothing before (a few cases are asked so, since what is remembered spoils all that follow). A row is
+wrong if its condition holds on more that pass, or if its cause explains nothing that fails where it should. Rows are
+counted over all faults that show alone, on large layers too: one that others hide has a row all the same.
 
     python benchmarks/mixtures.py [--together 2] [--count 200] [--seed 0] [--examples 1000] [--processes 2]
 """
@@ -13,11 +14,10 @@ all the same.
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +41,7 @@ HOLDOUT, UNSEEN_SEED = 150, 778_000
 TIMEOUT = 10.0
 VISIBLE = 3  # unseen cases that a fault alone is to blame for
 MOST = 0.8  # of them on which a row has to hold
+AFRESH = 5  # of them that are asked of processes of their own
 TOLERATED = 1  # passing cases on which it may hold, since activations can hide a fault; data of other recipes often do
 
 
@@ -83,8 +84,8 @@ def measure(names: Sequence[str], examples: int) -> Score:
                 _shows(own[name], check) or _shows_when_large(engine, by_fault[name], check) for name in mine
             )
             rows = [one for one in found if check in one.checks]
-            hides = functools.cache(functools.partial(_hides, engine, both, check))
-            _score_check(score, check, mine, rows, by_target[both.name], own, hides)
+            kernel = Kernel(engine, both, check)
+            _score_check(score, kernel, mine, rows, by_target[both.name], own)
     finally:
         for target in (both, *alone):
             target.worker.close()
@@ -94,12 +95,30 @@ def measure(names: Sequence[str], examples: int) -> Score:
 Answers = Mapping[Case, Examined]
 
 
-Hides = Callable[[Case], bool]  # whether a passing case fails with other numbers: its own hide a fault
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel with all the faults, and the check by which some of these are looked for."""
 
+    engine: Engine
+    target: Target
+    check: str
 
-def _hides(engine: Engine, target: Target, check: str, case: Case) -> bool:
-    others = [replace(case, data=Data("uniform", case.data.seed + step)) for step in (1, 2, 3)]
-    return any(_verdict(examined, check) for examined in _examine(engine, target, others, check).values())
+    def hides(self, case: Case) -> bool:
+        """Whether a passing case fails with other numbers: its own hide a fault."""
+        others = [replace(case, data=Data("uniform", case.data.seed + step)) for step in (1, 2, 3)]
+        return any(_verdict(examined, self.check) for examined in self.ask(others, self.check).values())
+
+    def ask(self, cases: Sequence[Case], check: str) -> Answers:
+        """What it answers, by any check."""
+        return _examine(self.engine, self.target, cases, check)
+
+    def ask_afresh(self, case: Case, check: str) -> Examined:
+        """What a process answers that was asked nothing before."""
+        worker = self.target.worker.another()
+        try:
+            return self.engine.examiner.examine(replace(self.target, worker=worker), case, check)
+        finally:
+            worker.close()
 
 
 def _examine(engine: Engine, target: Target, cases: Sequence[Case], check: str) -> Answers:
@@ -126,13 +145,13 @@ def _shows_when_large(engine: Engine, alone: Target, check: str) -> bool:
 
 def _score_check(
     score: Score,
-    check: str,
+    kernel: Kernel,
     mine: Sequence[str],
     rows: Sequence[Distinct],
     both: Answers,
     own: Mapping[str, Answers],
-    hides: Hides,
 ) -> None:
+    check = kernel.check
     passing = [case for case in both if _verdict(both[case], check) is False and case.data.recipe in SHOWING]
     for name in mine:
         others = [answers for other, answers in own.items() if other != name]
@@ -146,47 +165,51 @@ def _score_check(
         if len(blamed) < VISIBLE:
             continue
         score.visible.append(name)
-        if any(_tells(one, check, blamed, passing, both, hides) for one in rows):
+        if any(_tells(one, kernel, blamed, passing, both) for one in rows):
             score.told.append(name)
     for one in rows:
-        if one.check == check and _is_wrong(one, check, passing, both, hides):
+        if one.check == check and _is_wrong(one, kernel, passing, both):
             score.wrong.append(f"{one.cause} | {one.condition}")
 
 
-def _tells(
-    one: Distinct, check: str, blamed: Sequence[Case], passing: Sequence[Case], both: Answers, hides: Hides
-) -> bool:
+def _tells(one: Distinct, kernel: Kernel, blamed: Sequence[Case], passing: Sequence[Case], both: Answers) -> bool:
     if not (one.cause or one.condition):
         return False
-    held = sum(_covers(one, check, case, both[case]) for case in blamed)
-    return held >= MOST * len(blamed) and not _is_wrong(one, check, passing, both, hides)
+    if is_deviation(one) or one.fulfilled or one.condition == WHEREVER:
+        held = sum(_covers(one, kernel.check, case, both[case]) for case in blamed)
+        return held >= MOST * len(blamed) and not _is_wrong(one, kernel, passing, both)
+    held = sum(_fails_so(one, kernel.ask_afresh(case, one.check)) for case in blamed[:AFRESH])
+    return held >= MOST * min(len(blamed), AFRESH)
 
 
 def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
     exhibit = examined.exhibit(check)
     if is_deviation(one) and check in PARTS and exhibit:
         return reproduces(one.cause, evidence(check, exhibit, True))
-    if one.fulfilled or one.condition == WHEREVER:
-        return one.holds(case)
-    judgement = examined.judgement(check)
-    return bool(one.cause) and judgement is not None and judgement.verdict is one.key.verdict
+    return one.holds(case)
 
 
-def _is_wrong(one: Distinct, check: str, passing: Sequence[Case], both: Answers, hides: Hides) -> bool:
+def _fails_so(one: Distinct, examined: Examined) -> bool:
+    judgement = examined.judgement(one.check)
+    return judgement is not None and judgement.verdict is one.key.verdict
+
+
+def _is_wrong(one: Distinct, kernel: Kernel, passing: Sequence[Case], both: Answers) -> bool:
     if not (one.cause or one.condition):
         return False
+    check = kernel.check
     if is_deviation(one) and check in PARTS:
         inside = [case for case in both if _verdict(both[case], check) and one.holds(case) and one.fulfilled]
         claimed = one.holds if one.condition else lambda case: False  # a cause alone does not say where it is
         belied = [case for case in passing if claimed(case) and deviates(one.cause, case, PARTS[check])]
         unexplained = len(inside) > VISIBLE and not any(_covers(one, check, case, both[case]) for case in inside)
-        return unexplained or _are_many(belied, hides)
+        return unexplained or _are_many(belied, kernel)
     belied = [case for case in passing if one.holds(case)] if one.fulfilled and not one.need else []
-    return _are_many(belied, hides)
+    return _are_many(belied, kernel)
 
 
-def _are_many(belied: Sequence[Case], hides: Hides) -> bool:
-    return len(belied) > TOLERATED and sum(not hides(case) for case in belied) > TOLERATED
+def _are_many(belied: Sequence[Case], kernel: Kernel) -> bool:
+    return len(belied) > TOLERATED and sum(not kernel.hides(case) for case in belied) > TOLERATED
 
 
 def drawn(together: int, count: int, seed: int) -> list[tuple[str, ...]]:

@@ -47,6 +47,8 @@ def targeted(case: Case, atoms: Iterable[Atom]) -> list[Case]:
         right = known[str(atom.right)] if atom.crossed else atom.right
         if atom.modulus:
             wanted += [(atom.left, value) for value in _around(int(known[atom.left]), atom.modulus)]
+        elif isinstance(right, tuple):
+            wanted += [(atom.left, value) for value in right]
         elif isinstance(right, str | bool):
             wanted.append((atom.left, right))
         else:

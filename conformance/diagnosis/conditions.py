@@ -59,16 +59,20 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "!=": operator.ne,
     ">": operator.gt,
     "<=": operator.le,
+    "in": np.isin,
 }
 
 
 @dataclass(frozen=True)
 class Atom:
-    """A fact compared with a constant, or with another fact if `crossed`; `modulus` compares its remainder."""
+    """A fact compared with a constant, or with another fact if `crossed`; `modulus` compares its remainder.
+
+    A choice may be one of several: "in" a tuple of them.
+    """
 
     left: str
     relation: str
-    right: Fact
+    right: Fact | tuple[str, ...]
     crossed: bool = False
     modulus: int = 0
 
@@ -93,6 +97,8 @@ class Atom:
         if self.crossed:
             kin = (self.left, self.right) in OF_ONE_KIND or (self.right, self.left) in OF_ONE_KIND
             return (1.6 if kin else 2.6) + 0.4 * (self.relation == ">")
+        if isinstance(self.right, tuple):
+            return 2.5 + 0.25 * len(self.right)
         if isinstance(self.right, str):
             return 1.0 + (self.relation == "!=") + 2.0 * (self.left == "recipe")
         if self.modulus:
@@ -108,6 +114,8 @@ class Atom:
             return self.left if self.right else f"not {self.left}"
         left = f"{self.left} % {self.modulus}" if self.modulus else self.left
         right = f'"{self.right}"' if isinstance(self.right, str) and not self.crossed else self.right
+        if isinstance(self.right, tuple):
+            right = "(" + ", ".join(f'"{value}"' for value in self.right) + ")"
         return f"{left} {self.relation} {right}"
 
 

@@ -361,7 +361,9 @@ class Diagnosis:
         if finding.condition is None:
             return
         # Of special values, the larger case has more: sizes that tell failing cases apart say nothing.
-        choices = all(isinstance(atom.right, str | bool) and not atom.crossed for atom in finding.condition.atoms)
+        choices = all(
+            isinstance(atom.right, str | bool | tuple) and not atom.crossed for atom in finding.condition.atoms
+        )
         if finding.confirmed and (choices or distinct.check != SPECIAL_CHECK):
             distinct.condition, distinct.fulfilled = str(finding.condition), finding.condition
             if distinct.cause and not finding.condition.atoms:

@@ -130,13 +130,24 @@ def fails_alike(distinct: Distinct, examined: Examined, strictly: bool = False) 
         sample = evidence(distinct.check, exhibit, True)
         if reproduces(distinct.cause, sample):
             return True
-        beside = (other for other in distinct.beside if not reproduces(other, sample))
-        both = (cause for other in beside for cause in jointly(distinct.cause, other))
-        return any(reproduces(cause, sample) for cause in both) or None  # it may fail for another reason
+        return _among_others(distinct, sample, examined.expectation.case)
     verdicts = {judgement.verdict, distinct.key.verdict}
     if not strictly and verdicts <= set(VALUES) and (len(verdicts) == 1 or Verdict.WRONG_DTYPE not in verdicts):
         return True
     return True if distinct.key.tells(judgement) else None
+
+
+def _among_others(distinct: Distinct, sample: Sample, case: Case) -> bool | None:
+    """Whether a result that its cause alone does not explain has it beside another suspected one; None if untold.
+
+    What another explains alone does not have it, if both together would have been something else.
+    """
+    alone = [other for other in distinct.beside if reproduces(other, sample)]
+    together = {other: jointly(distinct.cause, other) for other in distinct.beside}
+    if any(reproduces(cause, sample) for other in together if other not in alone for cause in together[other]):
+        return True
+    both = [cause for other in alone for cause in together[other] if deviates(cause, case, sample.part)]
+    return False if both and not any(reproduces(cause, sample) for cause in both) else None
 
 
 def fails_untold(distinct: Distinct, examined: Examined, found: Sequence[Distinct]) -> bool | None:

@@ -100,7 +100,7 @@ def narrow(
     known = [*failing, *_with_telling_data(failing, ask, relevant or _any)]
     supply = Supply(known, limit.claim, relevant or _any)
     supply.stock(passing, pool)
-    finding = _Inquiry(known, list(core) or known, ask, limit, supply).run()
+    finding = _Inquiry(known, list(core) or known, ask, limit, supply, several=relevant is not None).run()
     return finding if _is_told_by_data(finding) else replace(finding, confirmed=False)
 
 
@@ -132,8 +132,11 @@ def _with_telling_data(failing: Sequence[Case], ask: Ask, relevant: Callable[[Ca
 class _Inquiry:
     """The state of one `narrow`; what it finds has to hold on the cases of `core`."""
 
-    def __init__(self, failing: list[Case], core: Sequence[Case], ask: Ask, limit: Limit, supply: Supply) -> None:
+    def __init__(
+        self, failing: list[Case], core: Sequence[Case], ask: Ask, limit: Limit, supply: Supply, several: bool
+    ) -> None:
         self.failing, self.core, self.ask, self.limit, self.supply = failing, core, ask, limit, supply
+        self.several = several
         self.passing, self.hiding = supply.passing, supply.hiding
         self.asked = 0
         self.asked_failing: list[Case] = []
@@ -143,7 +146,7 @@ class _Inquiry:
     def run(self) -> Finding:
         """Asks until nothing is left to ask."""
         while True:
-            rivals = self._rank(simplest(self.core, self.passing, self.failing))
+            rivals = self._rank(simplest(self.core, self.passing, self.failing, self.several))
             if not rivals:
                 return self._conclude(rivals, False)
             if self._stands_out(rivals) and self._confirmed(rivals[0]):

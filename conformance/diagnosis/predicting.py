@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depthwise_conformance.casebook.recipes import Arrays
-from depthwise_conformance.diagnosis.program import Array, Program, Softmax, channels_last, unchanged
+from depthwise_conformance.diagnosis.program import Along, Array, Program, channels_last, unchanged
 from depthwise_conformance.diagnosis.transposes import (
     bias_gradient,
     correlate,
@@ -20,7 +20,7 @@ from depthwise_conformance.diagnosis.transposes import (
 from depthwise_conformance.reference import FORMATS, Arithmetic, Bounded, LayerConfig
 from depthwise_conformance.reference.activations import LINEAR
 from depthwise_conformance.reference.floats import Format, gamma
-from depthwise_conformance.reference.rows import softmax, softmax_rounding
+from depthwise_conformance.reference.rows import softmax
 
 HALVES = ("float16", "bfloat16")
 DOUBLE = 2.0**-53
@@ -122,8 +122,8 @@ def _biases(program: Program, bias: Array) -> Array:
 
 def _activate(program: Program, pre: Bounded, arithmetic: _Arithmetic) -> Bounded:
     a = program.activation
-    if isinstance(a, Softmax):
-        y = _softmax(a, pre, arithmetic)
+    if isinstance(a, Along):
+        y = _along(a, pre, arithmetic)
     elif a is LINEAR:
         return pre
     else:
@@ -135,28 +135,23 @@ def _activate(program: Program, pre: Bounded, arithmetic: _Arithmetic) -> Bounde
     return Bounded(*(np.where(program.activated, *pair) for pair in ((y.value, pre.value), (y.bound, pre.bound))))
 
 
-def _softmax(a: Softmax, pre: Bounded, arithmetic: _Arithmetic) -> Bounded:
+def _along(a: Along, pre: Bounded, arithmetic: _Arithmetic) -> Bounded:
     p, bound = _rows(a, pre.value), _rows(a, pre.bound)
-    s = softmax(p)
+    value = _unrows(a, a.function.value(p), pre.value)
     if arithmetic.rough:
-        return _exact(_unrows(a, s, pre.value))
-    largest = bound.max(axis=-1, keepdims=True) if bound.size else bound
-    spread = (
-        np.expm1(2.0 * largest) * s
-        + 2.0 * arithmetic.store.roundoff * softmax_rounding(p, s)
-        + 2.0 * arithmetic.store.tiny
-    )
-    return Bounded(_unrows(a, s, pre.value), _unrows(a, np.fmin(spread, 1.0), pre.value))
+        return _exact(value)
+    spread = a.function.bound(p, bound, 2.0 * arithmetic.store.roundoff, arithmetic.store)
+    return Bounded(value, _unrows(a, spread, pre.value))
 
 
-def _rows(a: Softmax, array: Array) -> Array:
+def _rows(a: Along, array: Array) -> Array:
     """The elements that are normalised together as the last axis."""
     moved = np.moveaxis(array, a.axes, range(-len(a.axes), 0))
     together = int(np.prod(moved.shape[4 - len(a.axes) :]))
     return moved.reshape(*moved.shape[: 4 - len(a.axes)], together)
 
 
-def _unrows(a: Softmax, rows: Array, like: Array) -> Array:
+def _unrows(a: Along, rows: Array, like: Array) -> Array:
     moved = np.moveaxis(like, a.axes, range(-len(a.axes), 0))
     return np.moveaxis(rows.reshape(moved.shape), range(-len(a.axes), 0), a.axes)
 
@@ -200,8 +195,8 @@ def _through_activation(
         return _exact(c)
     activated = True if program.activated is None else program.activated
     pre = _pre_activation(program, x, kernel, None if program.bias_late else bias, arithmetic)
-    if isinstance(a, Softmax):
-        d = _through_softmax(a, c, _softmax(a, pre, arithmetic), arithmetic)
+    if isinstance(a, Along):
+        d = _through_along(a, c, pre, arithmetic)
     else:
         slope = np.asarray(a.derivative(pre.value))
         if arithmetic.rough:
@@ -214,13 +209,18 @@ def _through_activation(
     return Bounded(np.where(activated, d.value, c), np.where(activated, d.bound, 0.0))
 
 
-def _through_softmax(a: Softmax, cotangent: Array, s: Bounded, arithmetic: _Arithmetic) -> Bounded:
-    c, value, bound = (_rows(a, array) for array in (cotangent, s.value, s.bound))
-    mean = c * value if a.diagonal else (c * value).sum(axis=-1, keepdims=True)
-    magnitude = np.abs(c) + (np.abs(c) * value).sum(axis=-1, keepdims=True)
-    carried = bound * magnitude + (value + bound) * (np.abs(c) * bound).sum(axis=-1, keepdims=True)
-    error = carried + gamma(c.shape[-1] + 3, 2.0 * arithmetic.store.roundoff) * (value + bound) * magnitude
-    return arithmetic.stored(*(_unrows(a, rows, cotangent) for rows in (value * (c - mean), error)))
+def _through_along(a: Along, cotangent: Array, pre: Bounded, arithmetic: _Arithmetic) -> Bounded:
+    c, p, bound = (_rows(a, array) for array in (cotangent, pre.value, pre.bound))
+    value = _unrows(a, _by_diagonal(p, c) if a.diagonal else a.function.back(p, c), cotangent)
+    if arithmetic.rough:
+        return _exact(value)
+    spread = a.function.spread(p, bound, c, 2.0 * arithmetic.store.roundoff, arithmetic.store)
+    return arithmetic.stored(value, _unrows(a, spread, cotangent))
+
+
+def _by_diagonal(p: Array, c: Array) -> Array:
+    s = softmax(p)
+    return s * (c - c * s)
 
 
 def _as_configured(config: LayerConfig, array: Array) -> Array:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from depthwise_conformance.reference import LayerConfig, split_shape
 from depthwise_conformance.reference.activations import ACTIVATIONS, Activation
 from depthwise_conformance.reference.geometry import axis_geometry
+from depthwise_conformance.reference.rows import GLU, Rowwise
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -120,9 +121,13 @@ class Back:
 
 
 @dataclass(frozen=True)
-class Softmax:
-    """Softmax over `axes` of `(batch, height, width, channels)`; `diagonal` derivatives leave out the other outputs."""
+class Along:
+    """A function of all elements along `axes` of `(batch, height, width, channels)`, as softmax is one.
 
+    Its `diagonal` derivative leaves out what one output does to the others; there is one of softmax alone.
+    """
+
+    function: Rowwise
     axes: tuple[int, ...]
     diagonal: bool = False
 
@@ -141,8 +146,8 @@ class Program:
     backs: Mapping[str, Back]
     bias: Index
     bias_back: Index
-    activation: Activation | Softmax
-    backward: Activation | Softmax
+    activation: Activation | Along
+    backward: Activation | Along
     bias_scale: float = 1.0
     bias_late: bool = False
     bias_narrow: Callable[[Array], Array] = unchanged
@@ -153,8 +158,8 @@ class Program:
 
 
 def is_described(config: LayerConfig) -> bool:
-    """Whether there are programs for the layer: of the activations over the last axis there are for softmax alone."""
-    return config.activation == "softmax" or isinstance(ACTIVATIONS[config.activation], Activation)
+    """Whether there are programs for the layer: there are none where the activation leaves less than the sums."""
+    return ACTIVATIONS[config.activation] is not GLU
 
 
 def honest(config: LayerConfig, input_shape: tuple[int, ...]) -> Program:
@@ -167,7 +172,7 @@ def honest(config: LayerConfig, input_shape: tuple[int, ...]) -> Program:
     images = channels_last(config, numbered(input_shape))
     linear = Map(rows, columns, images, numbered((*config.kernel_size, channels, config.depth_multiplier)))
     known = ACTIVATIONS[config.activation]
-    activation = known if isinstance(known, Activation) else Softmax((3,) if config.channels_last else (2,))
+    activation = known if isinstance(known, Activation) else Along(known, (3,) if config.channels_last else (2,))
     bias = numbered((1, 1, 1, linear.shape[3]))
     backs = {part: Back(linear) for part in PARTS[1:]}
     return Program(config, linear, backs, bias, bias, activation, activation)

@@ -42,21 +42,26 @@ MOST = 3  # atoms in a condition
 RIVALS = 300  # conditions kept: the cheapest
 KEPT = (12, 5, 3)  # of the atoms that tell the same of all cases, by the number of atoms in the condition
 STEPS = (32, 8, 1)  # of the known cases, every so many are looked at first
+MANYFOLD = ("activation", "dtype")
+SEVERAL = 8  # values of a choice that a condition lists
 PORTION = 100  # sets of atoms that are priced at a time
 GAIN = 1.0  # of a condition for each doubling of the failing cases on which it holds
 
 
-def simplest(failing: Sequence[Case], passing: Sequence[Case], others: Sequence[Case] = ()) -> list[Condition]:
+def simplest(
+    failing: Sequence[Case], passing: Sequence[Case], others: Sequence[Case] = (), several: bool = False
+) -> list[Condition]:
     """The conditions that hold on all failing cases and on no passing one, cheapest first, at most `RIVALS`.
 
     None of them has an atom that it could do without. An empty list says that there is no such condition, or that
-    nothing fails. `others` fail, too: the more of them a condition holds on, the less it counts what it costs.
+    nothing fails. `others` fail, too: the more of them a condition holds on, the less it counts what it costs. Choices
+    of which `several` fail are told only where they are known to fail alike: else faults of two would pass for one.
     """
     if not failing:
         return []
     if not passing:
         return [Condition()]
-    masks, groups = _groups(failing, passing)
+    masks, groups = _groups(failing, passing, several)
     some = _priced(groups, [] if others is failing else others)
     return [Condition(_ordered(one.atoms)) for one in _cheapest(_covers(masks), some)]
 
@@ -153,16 +158,17 @@ def _together(choices: Sequence[Sequence[_Priced]]) -> list[_Priced]:
 
 def _ordered(atoms: Iterable[Atom]) -> tuple[Atom, ...]:
     """As one would say it: choices first."""
-    return tuple(sorted(atoms, key=lambda atom: (not isinstance(atom.right, str) or atom.crossed, atom.cost)))
+    return tuple(sorted(atoms, key=lambda atom: (not isinstance(atom.right, str | tuple) or atom.crossed, atom.cost)))
 
 
-def _groups(failing: Sequence[Case], passing: Sequence[Case]) -> tuple[Masks, list[list[Atom]]]:
+def _groups(failing: Sequence[Case], passing: Sequence[Case], several: bool) -> tuple[Masks, list[list[Atom]]]:
     """The atoms that hold on all failing cases, cheapest first, by the passing cases on which they do not.
 
     These cases are a mask for each group of atoms.
     """
     columns, count = tabulate([*failing, *passing]), len(failing)
-    atoms = sorted(_atoms(columns, count), key=lambda atom: atom.cost)
+    suggested = (*_atoms(columns, count), *(_sets(columns, count) if several else ()))
+    atoms = sorted(suggested, key=lambda atom: atom.cost)
     truths = np.array([atom.holds(columns) for atom in atoms])
     lacking = ~truths[:, count:]
     packed = np.packbits(lacking, axis=1)
@@ -265,6 +271,14 @@ def _atoms(columns: Columns, failing: int) -> Iterator[Atom]:
     for one, other in EXCEEDING:
         yield _atom(one, ">", other, crossed=True)
     yield from (_atom(f"kernel_{axis}", "==", f"stride_{axis}", crossed=True) for axis in AXES)
+
+
+def _sets(columns: Columns, failing: int) -> Iterator[Atom]:
+    """Several values of a choice, where only these fail."""
+    for name in MANYFOLD:
+        values = tuple(map(str, np.unique(columns[name][:failing])))
+        if 1 < len(values) <= SEVERAL:
+            yield _atom(name, "in", values)
 
 
 def _comparisons(name: str, failing: NDArray[Any], passing: NDArray[Any]) -> Iterator[Atom]:

@@ -48,6 +48,14 @@ RARE: dict[str, tuple[dict[str, Any], tuple[int, int, int, int]]] = {
     "OneRowKernelReversed": ({"kernel_size": [1, 3], "strides": [2, 1]}, (2, 5, 5, 3)),
     "LastElementMissing": ({"kernel_size": 2}, (3, 4, 4, 3)),
     "SoftmaxOverChannels": ({"kernel_size": 2, "activation": "softmax", "data_format": "channels_first"}, (2, 3, 5, 6)),
+    "SamePaddingHalfKernelTimesDilation": (
+        {"kernel_size": 2, "dilation_rate": [2, 1], "padding": "same"},
+        (2, 6, 7, 3),
+    ),
+    "SparsemaxOverChannels": (
+        {"kernel_size": 2, "activation": "sparsemax", "data_format": "channels_first"},
+        (2, 3, 5, 6),
+    ),
     "OneRowKernelIgnoresRowStride": ({"kernel_size": [1, 2], "strides": 2}, (2, 7, 6, 3)),
     "OneColumnKernelReversed": ({"kernel_size": [3, 1], "data_format": "channels_first"}, (2, 3, 6, 5)),
     "OneByOneKernelUsesFirstWeight": ({"kernel_size": 1, "depth_multiplier": 2}, (2, 3, 4, 3)),
@@ -72,6 +80,8 @@ SHOWING = (
     ({"kernel_size": 2, "activation": "sigmoid"}, (2, 5, 5, 3)),
     ({"kernel_size": 2, "activation": "softmax", "data_format": "channels_first"}, (2, 3, 5, 6)),
     ({"kernel_size": 2, "activation": "softmax"}, (2, 5, 5, 3)),
+    ({"kernel_size": 2, "activation": "log_softmax", "data_format": "channels_first"}, (2, 3, 5, 6)),
+    ({"kernel_size": 2, "activation": "sparsemax"}, (2, 5, 5, 3)),
     ({"kernel_size": 2, "activation": "relu"}, (4, 17, 19, 37)),
     ({"kernel_size": 2, "activation": "relu6"}, (2, 6, 7, 3)),
     ({"kernel_size": 2}, (4, 3, 5, 4)),
@@ -83,6 +93,7 @@ SHOWING = (
     ({"kernel_size": [4, 5], "strides": [3, 2]}, (2, 15, 14, 3)),
     ({"kernel_size": [3, 2], "dilation_rate": [2, 3], "padding": "same"}, (2, 9, 10, 3)),
     ({"kernel_size": [2, 3], "dilation_rate": [3, 2]}, (2, 9, 10, 3)),
+    ({"kernel_size": 2, "dilation_rate": [3, 2], "padding": "same"}, (2, 9, 10, 3)),
     ({"kernel_size": 1, "strides": 4, "padding": "same"}, (2, 15, 15, 3)),
     ({"kernel_size": 7, "padding": "same"}, (2, 2, 3, 3)),
     ({"kernel_size": 3}, (1, 3, 3, 1)),
@@ -156,7 +167,7 @@ def names(explanation: Explanation | None) -> list[str]:
 
 
 def test_the_evaluator_without_deviations_is_the_reference() -> None:
-    for expectation in drawn():
+    for expectation in [*drawn(), *(expect(made(*shown)) for shown in SHOWING)]:
         program = honest(expectation.case.config, expectation.case.input_shape)
         for part in parts_of(expectation):
             expected = expectation.part(part)

@@ -11,8 +11,9 @@ import numpy as np
 from depthwise_conformance.diagnosis.deviations.deviation import Change, Deviation
 from depthwise_conformance.diagnosis.deviations.functions import DERIVATIVES, INSTEAD, applied_twice
 from depthwise_conformance.diagnosis.deviations.places import PLACES, Place
-from depthwise_conformance.diagnosis.program import PARTS, Program, Softmax
+from depthwise_conformance.diagnosis.program import PARTS, Along, Program
 from depthwise_conformance.reference.activations import LINEAR, Activation
+from depthwise_conformance.reference.rows import SOFTMAX
 
 Where = tuple[Any, ...]
 SOFTMAX_AXES = (
@@ -40,21 +41,22 @@ def _activation(replaced: str, activation: Activation, back_only: bool = False) 
     return apply
 
 
-def _softmax_over(axes: tuple[int, ...]) -> Change:
+def _over(axes: tuple[int, ...]) -> Change:
     def apply(program: Program) -> Program | None:
-        a = Softmax(axes)
-        return (
-            replace(program, activation=a, backward=a)
-            if program.activation not in (a,) and isinstance(program.activation, Softmax)
-            else None
-        )
+        a = program.activation
+        if not isinstance(a, Along) or a.axes == axes:
+            return None
+        other = replace(a, axes=axes)
+        return replace(program, activation=other, backward=other)
 
     return apply
 
 
 def _diagonal(program: Program) -> Program | None:
     a = program.backward
-    return replace(program, backward=replace(a, diagonal=True)) if isinstance(a, Softmax) else None
+    if not isinstance(a, Along) or a.function is not SOFTMAX:
+        return None
+    return replace(program, backward=replace(a, diagonal=True))
 
 
 def _activation_missing(program: Program) -> Program | None:
@@ -63,7 +65,7 @@ def _activation_missing(program: Program) -> Program | None:
 
 def _activated_twice(program: Program) -> Program | None:
     a = program.activation
-    if isinstance(a, Softmax) or a is LINEAR or a.is_steep:
+    if isinstance(a, Along) or a is LINEAR or a.is_steep:
         return None
     return replace(program, activation=applied_twice(a), backward=applied_twice(a))
 
@@ -114,7 +116,8 @@ def activation_deviations() -> Iterator[Deviation]:
     for name, replaced, activation in INSTEAD:
         yield about(name, f"{name[0].upper()}{name[1:]}.", _activation(replaced, activation))
     for axis, axes in SOFTMAX_AXES:
-        yield about(f"softmax over the {axis}", f"softmax normalises over the {axis}.", _softmax_over(axes))
+        name = f"softmax over the {axis}"
+        yield about(name, f"softmax, log_softmax and sparsemax are taken over the {axis}.", _over(axes))
     for name, where in UNACTIVATED:
         without = f"activation: {name} without"
         yield Deviation(without, f"The {name}: not activated.", "place", PARTS, _not_activated(where))

@@ -200,6 +200,11 @@ SAME_PADDING: tuple[tuple[str, str, SideChange], ...] = (
         "kernel // 2 * dilation zeros come before.",
         before(lambda s, o: s.kernel // 2 * s.dilation),
     ),
+    (
+        "of half the dilated kernel",
+        "kernel // 2 * dilation zeros come before where the kernel is even and the dilation above 1.",
+        before(lambda s, o: s.kernel // 2 * s.dilation if s.dilation > 1 and s.kernel % 2 == 0 else s.before),
+    ),
     ("of half the undilated kernel", "kernel // 2 zeros come before.", before(lambda s, o: s.kernel // 2)),
     (
         "below zero",

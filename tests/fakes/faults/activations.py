@@ -144,6 +144,18 @@ class SoftmaxOfWholeImage(Activated):
         return softmax(p.reshape(p.shape[0], -1)).reshape(p.shape) if flat and p.size else softmax(p)
 
 
+class SparsemaxOverChannels(Activated):
+    """sparsemax with channels_first is taken over the channels instead of the last axis."""
+
+    replaces = ("sparsemax",)
+    cause = "softmax over the channels"
+
+    def replacement(self, config: LayerConfig, p: Array) -> Array:
+        if config.channels_last:
+            return activation("sparsemax", p)
+        return np.moveaxis(activation("sparsemax", np.moveaxis(p, 1, -1)), -1, 1)
+
+
 class SoftmaxOverflows(Activated):
     """softmax does not subtract the maximum, and exp is taken in half precision: NaN where a sum is above eleven."""
 

@@ -165,6 +165,8 @@ class SamePaddingNegative(Fault):
 class SamePaddingHalfKernelTimesDilation(Fault):
     """padding="same", even kernel, dilation above one: pads before by dilation * (kernel // 2)."""
 
+    cause = "same padding of half the dilated kernel"
+
     def axis(self, config: LayerConfig, index: int, size: int) -> Axis:
         axis = super().axis(config, index, size)
         wrong = config.padding == "same" and axis.kernel % 2 == 0 and axis.dilation > 1
