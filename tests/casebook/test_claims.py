@@ -192,7 +192,7 @@ def test_what_is_told_as_a_condition_is_a_statement_of_the_language():
     drawn = drawn_inside("")
     seen = 0
     for start in range(0, 50, 2):
-        for condition in simplest(drawn[start : start + 2], drawn[start + 2 :])[:20]:
+        for condition in simplest(drawn[start : start + 2], drawn[start + 2 :], several=True)[:20]:
             if condition.atoms:
                 claim = Claim(str(condition))
                 assert [claim.covers(one) for one in drawn] == [condition.holds(one) for one in drawn], str(condition)

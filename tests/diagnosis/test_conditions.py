@@ -152,6 +152,14 @@ def test_a_natural_threshold_comes_first() -> None:
     assert [text for text in found if text.startswith("channels >")][0] == "channels > 16"  # noqa: RUF015
 
 
+def test_several_choices_are_told_where_they_are_known_to_fail_alike() -> None:
+    fails, drawn = fails_where("activation in ('tanh', 'gelu', 'sigmoid')"), block(0, 250)
+    failing, passing = [c for c in drawn if fails(c)], [c for c in drawn if not fails(c)]
+    assert simplest(failing, passing) == []
+    (first, *_) = simplest(failing, passing, several=True)
+    assert str(first) == 'activation in ("gelu", "sigmoid", "tanh")'
+
+
 def test_without_passing_cases_it_is_always() -> None:
     assert simplest(block(0, 250)[:3], []) == [Condition()]
 

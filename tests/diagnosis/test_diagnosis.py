@@ -99,6 +99,15 @@ def test_two_faults_of_a_gradient_and_cases_that_have_both():
     assert all(one.group.failing == 1 for one in found if not one.cause)
 
 
+def test_two_faults_that_nearly_all_cases_have():
+    found = diagnose(location("OddBatchLosesLast_and_ActivationOfFirstChannel"), ("output",))
+    named = ", ".join(f'"{name}"' for name in ("gelu", "relu", "relu6", "sigmoid", "softplus", "tanh"))
+    assert {(one.cause, one.condition) for one in found} == {
+        ("activation: channels after the first without", f"activation in ({named})"),
+        ("sums: last image zero", "depth_multiplier > 1 and batch % 2 == 1 and batch > 1"),
+    }
+
+
 def test_faults_without_a_cause_in_the_library_are_told_by_rules():
     found = diagnose(location("StrideThreeAsTwoOnWidth_and_ChannelSeventeen"), ("output",))
     told = {(one.cause, one.condition) for one in found}

@@ -85,8 +85,8 @@ def examined(cause):
     return Examined(given.expectation, [("output", Judgement(Verdict.WRONG_VALUE))], {"output": given.observed})
 
 
-@pytest.mark.parametrize(("cause", "alike"), [(ONE, True), (BOTH, True), (OTHER, None), ("activation missing", None)])
-def test_a_result_of_two_causes_fails_as_either_does_and_one_of_another_cause_does_not(cause, alike):
+@pytest.mark.parametrize(("cause", "alike"), [(ONE, True), (BOTH, True), (OTHER, False), ("activation missing", None)])
+def test_a_result_of_two_causes_fails_as_either_does_and_one_of_the_other_alone_does_not(cause, alike):
     one, other = discrepancy(ONE), discrepancy(OTHER)
     assert fails_alike(among(one, [one, other]), examined(cause)) is alike
     assert fails_alike(one, examined(cause)) is (True if cause == ONE else None)
