@@ -25,6 +25,7 @@ from depthwise_conformance.diagnosis.distinct import (
     Suspect,
     absorb,
     among,
+    cover,
     evidence,
     fails_alike,
     fails_untold,
@@ -164,7 +165,8 @@ class Diagnosis:
         while len(tried) < PARTS_AT_MOST and (suspect := most_telling(suspects, tried, rest)):
             tried.append(suspect)
             part = rest.only(suspect.ids)
-            beside = tuple({one.name: None for one in (*tried, *suspects[:PARTS_AT_MOST]) if one is not suspect})
+            others = (*tried[:-1], *cover(suspects, tried, rest.without(suspect.ids)))
+            beside = tuple(dict.fromkeys(one.name for one in others))
             one = Distinct(check, key, part, suspect.name, place=place_of(check, part), beside=beside)
             self._find_condition(one, tally, OVERLAPPING)
             if one.condition:  # an explanation of some cases that no condition bears out is none

@@ -24,6 +24,7 @@ from depthwise_conformance.reports.record import Verdict
 VALUES = (Verdict.WRONG_VALUE, Verdict.WRONG_SHAPE, Verdict.WRONG_DTYPE, Verdict.IMPRECISE)
 ONLY_IF = "only if "  # before a condition that not only failing cases fulfil
 WHEREVER = "wherever it makes a difference"
+BESIDE = 3  # causes that are suspected beside one
 BOTH = 2  # results that take both of two deviations
 
 
@@ -102,6 +103,15 @@ def most_telling(suspects: Sequence[Suspect], tried: Sequence[Suspect], group: G
     explained = {one: len(group.only(one.ids).failures) for one in suspects if one not in tried}
     best = max(explained, key=lambda one: explained[one], default=None)
     return best if best and explained[best] >= SUBSET else None
+
+
+def cover(suspects: Sequence[Suspect], tried: Sequence[Suspect], group: Group) -> list[Suspect]:
+    """Those that explain most of a group's cases, each of what the ones before it do not; few of them."""
+    found: list[Suspect] = []
+    while len(found) < BESIDE and (suspect := most_telling(suspects, (*tried, *found), group)):
+        found.append(suspect)
+        group = group.without(suspect.ids)
+    return found
 
 
 def is_deviation(distinct: Distinct) -> bool:
