@@ -25,7 +25,7 @@ from pathlib import Path
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.casebook.fixed import activation_cases, fixed_cases
 from depthwise_conformance.diagnosis.candidates import SHOWING
-from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation
+from depthwise_conformance.diagnosis.distinct import WHEREVER, Distinct, evidence, is_deviation, jointly
 from depthwise_conformance.diagnosis.explaining import deviates, reproduces
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined
@@ -165,28 +165,38 @@ def _score_check(
         if len(blamed) < VISIBLE:
             continue
         score.visible.append(name)
-        if any(_tells(one, kernel, blamed, passing, both) for one in rows):
+        if any(_tells(one, kernel, blamed, passing, both, rows) for one in rows):
             score.told.append(name)
     for one in rows:
         if one.check == check and _is_wrong(one, kernel, passing, both):
             score.wrong.append(f"{one.cause} | {one.condition}")
 
 
-def _tells(one: Distinct, kernel: Kernel, blamed: Sequence[Case], passing: Sequence[Case], both: Answers) -> bool:
+def _tells(
+    one: Distinct,
+    kernel: Kernel,
+    blamed: Sequence[Case],
+    passing: Sequence[Case],
+    both: Answers,
+    rows: Sequence[Distinct],
+) -> bool:
     if not (one.cause or one.condition):
         return False
     if is_deviation(one) or one.fulfilled or one.condition == WHEREVER:
-        held = sum(_covers(one, kernel.check, case, both[case]) for case in blamed)
+        held = sum(_covers(one, kernel.check, case, both[case], rows) for case in blamed)
         return held >= MOST * len(blamed) and not _is_wrong(one, kernel, passing, both)
     held = sum(_fails_so(one, kernel.ask_afresh(case, one.check)) for case in blamed[:AFRESH])
     return held >= MOST * min(len(blamed), AFRESH)
 
 
-def _covers(one: Distinct, check: str, case: Case, examined: Examined) -> bool:
+def _covers(one: Distinct, check: str, case: Case, examined: Examined, rows: Sequence[Distinct] = ()) -> bool:
+    """Whether a row tells why a case fails; a wrong shape may have the cause of another row in its values."""
     exhibit = examined.exhibit(check)
-    if is_deviation(one) and check in PARTS and exhibit:
-        return reproduces(one.cause, evidence(check, exhibit, True))
-    return one.holds(case)
+    if not (is_deviation(one) and check in PARTS and exhibit):
+        return one.holds(case)
+    others = [other.cause for other in rows if check == "shape" and other is not one and is_deviation(other)]
+    causes = [one.cause, *(both for other in others for both in jointly(one.cause, other))]
+    return any(reproduces(cause, evidence(check, exhibit, True)) for cause in causes)
 
 
 def _fails_so(one: Distinct, examined: Examined) -> bool:
