@@ -11,7 +11,7 @@ from depthwise_conformance.adapters.builtin import BUILTIN, GROUPS
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.judging.checks import GRADIENT_CHECKS
 from depthwise_conformance.judging.tally import Examined
-from depthwise_conformance.judging.values import expect
+from depthwise_conformance.judging.values import Judgement, expect
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
 from depthwise_conformance.running.examining import Examiner
@@ -23,6 +23,7 @@ CHECKS = ("output", "shape", "dtype", *GRADIENT_CHECKS)
 MIXED = tuple(name for name in SPELLINGS if ":mixed_" in name)
 FORWARD_ONLY = (*GROUPS["exported"], *GROUPS["mobile"], "keras-torch:compiled", *MIXED)
 SLOW = ("torch:compile", "keras-torch:compiled")  # some ten seconds for the first shape, seconds for each other
+HALF_SUMS = "float16: float16 accumulation"
 RACING = "keras-tensorflow:compiled"  # some of its training steps are wrong, by chance: docs/findings.md
 FIRST = (*SLOW, "keras-torch:onnx_dynamic")  # which exports nothing with "valid" padding: docs/findings.md
 
@@ -55,6 +56,11 @@ def target(request) -> Iterator[Target]:
     opened.worker.close()
 
 
+def excused(spelling: str, judgement: Judgement) -> bool:
+    """TensorFlow adds up float16 in float16 on some processors, as known.toml says."""
+    return spelling == "keras-tensorflow:mixed_float16" and judgement.signature == HALF_SUMS
+
+
 def luckiest(target: Target, examined: Examined, checks: Collection[str]) -> Examined:
     """What passes of at most 21 times; the last where none does. A step is wrong one time in four or so."""
     for _ in range(20):
@@ -77,7 +83,8 @@ def test_plain_cases_pass(target: Target) -> None:
     for examined in tuple(Examiner(checks).examine_all(target, [expect(case) for case in asked], checks)):
         if spelling == RACING:
             examined = luckiest(target, examined, checks)
-        verdicts = {check: judgement.verdict for check, judgement in examined.found}
+        judged = ((check, excused(spelling, judgement), judgement.verdict) for check, judgement in examined.found)
+        verdicts = {check: Verdict.PASS if known else verdict for check, known, verdict in judged}
         assert verdicts["output"] is Verdict.PASS, examined.found
         declined = {check for check, verdict in verdicts.items() if verdict is Verdict.UNSUPPORTED}
         assert declined == (set(GRADIENT_CHECKS) & set(verdicts) if spelling in FORWARD_ONLY else set())
