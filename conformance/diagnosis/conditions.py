@@ -113,10 +113,14 @@ class Atom:
         if isinstance(self.right, bool):
             return self.left if self.right else f"not {self.left}"
         left = f"{self.left} % {self.modulus}" if self.modulus else self.left
-        right = f'"{self.right}"' if isinstance(self.right, str) and not self.crossed else self.right
         if isinstance(self.right, tuple):
-            right = "(" + ", ".join(f'"{value}"' for value in self.right) + ")"
+            return f"{left} {self.relation} ({', '.join(map(_quoted, self.right))})"
+        right = _quoted(self.right) if isinstance(self.right, str) and not self.crossed else self.right
         return f"{left} {self.relation} {right}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from depthwise_conformance.diagnosis.distinct import (
     Suspect,
     among,
     are_telling,
+    cover,
     evidence,
     fails_alike,
     fails_untold,
@@ -78,6 +79,17 @@ def test_a_suspect_whose_cases_another_has_told_gives_way():
     assert most_telling([first, shadow, other], [], group) == first
     assert most_telling([first, shadow, other], [first], group.without(first.ids)) == other
     assert most_telling([first, shadow, other], [first, other], group.without(ids[:4])) is None
+
+
+def test_beside_a_cause_those_are_suspected_that_explain_what_it_does_not():
+    group = Group()
+    cases = [replace(CASES[0], data=Data("integers", seed)) for seed in range(16)]
+    for case in cases:
+        group.add(Failure(case, Judgement(Verdict.WRONG_VALUE)), None)
+    ids = [case.id for case in cases]
+    first, shadow = Suspect("a", tuple(ids[:9])), Suspect("b", tuple(ids[:8]))
+    second, third, few = Suspect("c", tuple(ids[7:13])), Suspect("d", tuple(ids[12:])), Suspect("e", tuple(ids[14:]))
+    assert cover([first, shadow, third, second, few], [first], group.without(first.ids)) == [third, second]
 
 
 def examined(cause):
