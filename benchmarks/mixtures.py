@@ -106,19 +106,13 @@ class Kernel:
     def hides(self, case: Case) -> bool:
         """Whether a passing case fails with other numbers: its own hide a fault."""
         others = [replace(case, data=Data("uniform", case.data.seed + step)) for step in (1, 2, 3)]
-        return any(_verdict(examined, self.check) for examined in self.ask(others, self.check).values())
+        answers = _examine(self.engine, self.target, others, self.check)
+        return any(_verdict(examined, self.check) for examined in answers.values())
 
-    def ask(self, cases: Sequence[Case], check: str) -> Answers:
-        """What it answers, by any check."""
-        return _examine(self.engine, self.target, cases, check)
-
-    def ask_afresh(self, case: Case, check: str) -> Examined:
-        """What a process answers that was asked nothing before."""
-        worker = self.target.worker.another()
-        try:
-            return self.engine.examiner.examine(replace(self.target, worker=worker), case, check)
-        finally:
-            worker.close()
+    def fails_afresh(self, one: Distinct, case: Case) -> bool:
+        """Whether a process that was asked nothing before fails a row's own check with the row's verdict."""
+        judgement = self.engine.examiner.examine_afresh(self.target, case, one.check).judgement(one.check)
+        return judgement is not None and judgement.verdict is one.key.verdict
 
 
 def _examine(engine: Engine, target: Target, cases: Sequence[Case], check: str) -> Answers:
@@ -185,8 +179,8 @@ def _tells(
     if is_deviation(one) or one.fulfilled or one.condition == WHEREVER:
         held = sum(_covers(one, kernel.check, case, both[case], rows) for case in blamed)
         return held >= MOST * len(blamed) and not _is_wrong(one, kernel, passing, both)
-    held = sum(_fails_so(one, kernel.ask_afresh(case, one.check)) for case in blamed[:AFRESH])
-    return held >= MOST * min(len(blamed), AFRESH)
+    some = blamed[:AFRESH]
+    return sum(kernel.fails_afresh(one, case) for case in some) >= MOST * len(some)
 
 
 def _covers(one: Distinct, check: str, case: Case, examined: Examined, rows: Sequence[Distinct] = ()) -> bool:
@@ -197,11 +191,6 @@ def _covers(one: Distinct, check: str, case: Case, examined: Examined, rows: Seq
     others = [other.cause for other in rows if check == "shape" and other is not one and is_deviation(other)]
     causes = [one.cause, *(both for other in others for both in jointly(one.cause, other))]
     return any(reproduces(cause, evidence(check, exhibit, True)) for cause in causes)
-
-
-def _fails_so(one: Distinct, examined: Examined) -> bool:
-    judgement = examined.judgement(one.check)
-    return judgement is not None and judgement.verdict is one.key.verdict
 
 
 def _is_wrong(one: Distinct, kernel: Kernel, passing: Sequence[Case], both: Answers) -> bool:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -34,7 +33,7 @@ from depthwise_conformance.running.examining import Examiner, Promise, is_layer_
 from depthwise_conformance.running.journal import Journal, found_in, make_records
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.troubles import confined
-from depthwise_conformance.workers.worker import CRASH_SECONDS, FIRST_CALL, WorkerBrokenError
+from depthwise_conformance.workers.worker import CRASH_SECONDS, FIRST_CALL
 
 AHEAD = 4  # chunks by which the slowest target may lag: what keeps memory flat
 ON_ONE_CORE = 4  # layers of a real network that are computed on one core as well
@@ -166,16 +165,8 @@ class Engine:
                 self.distinct[target.name] = self._diagnosis(target, (), Budget(0, 0.0)).distinguish(tallies)
 
     def _diagnosis(self, target: Target, pool: Sequence[Case], budget: Budget) -> Diagnosis:
-        def afresh(case: Case, check: str) -> Examined:
-            worker = target.worker.another()
-            try:
-                return self.examiner.examine(replace(target, worker=worker), case, check)
-            except WorkerBrokenError:
-                return Examined(expect(case), [], {})  # which says nothing
-            finally:
-                worker.close()
-
-        return Diagnosis(partial(self.examiner.examine, target), afresh, pool, budget, target.claim)
+        examine, afresh = (partial(ask, target) for ask in (self.examiner.examine, self.examiner.examine_afresh))
+        return Diagnosis(examine, afresh, pool, budget, target.claim)
 
     def _work(self, live: Sequence[Target], selected: Mapping[str, Collection[str]]) -> Iterator[Work]:
         union = {check for checks in selected.values() for check in checks}

@@ -68,6 +68,16 @@ class Examiner:
             return Examined(expect(case), [(check, Judgement(Verdict.UNSUPPORTED, signature=NOT_CLAIMED))], {})
         return next(self.examine_all(target, [expect(case)], needed, thorough=True, asked=check))
 
+    def examine_afresh(self, target: Target, case: Case, check: str) -> Examined:
+        """The same, by a process that was asked nothing before; without a judgement where that cannot start."""
+        worker = target.worker.another()
+        try:
+            return self.examine(replace(target, worker=worker), case, check)
+        except WorkerBrokenError:
+            return Examined(expect(case), [], {})
+        finally:
+            worker.close()
+
     def judge_layers(self, target: Target, cases: Sequence[WholeLayer]) -> Iterator[tuple[WholeLayer, Judgement]]:
         """Layers that the diagnosis asks for, in turn. Raises WorkerBrokenError."""
         known = [found_in(answer) for answer in self._journal.recall_all(target, LAYER, cases)]
