@@ -171,8 +171,9 @@ _SAID = {
     "<": "below",
     "<=": "at most",
     "%": "modulo",
+    "in": "is one of",
 }
-_CODE = re.compile(r"\"[^\"]*\"|[=!<>]=|[<>%]|\b[a-z]+(?:_[a-z]+)+\b")
+_CODE = re.compile(r"\"[^\"]*\"|[=!<>]=|[<>%]|\bin(?= \()|\b[a-z]+(?:_[a-z]+)+\b")
 
 
 def plain(condition: str) -> str:

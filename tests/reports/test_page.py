@@ -170,6 +170,7 @@ def test_scripts_and_reports_are_on_the_page(tmp_path):
 
 def test_a_condition_is_told_in_words():
     assert words.plain('stride_height > 1 and padding == "same"') == 'stride height above 1 and padding is "same"'
+    assert words.plain('activation in ("gelu", "in (x")') == 'activation is one of ("gelu", "in (x")'
     assert words.plain("only if channels % 8 != 0") == "only if channels modulo 8 is not 0"
 
 
