@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,11 @@ class Answer:
     @property
     def records(self) -> list[Record]:
         """Its rows of the results."""
-        names = {field.name for field in fields(Record)} & {field.name for field in fields(Answer)}
-        about = {name: getattr(self, name) for name in names}
-        return [Record(**about, **{**asdict(one), "verdict": Verdict(one.verdict)}) for one in self.judged]
+        about = {name: getattr(self, name) for name in _SHARED}
+        return [Record(**about, **{**vars(one), "verdict": Verdict(one.verdict)}) for one in self.judged]
+
+
+_SHARED = [field.name for field in fields(Answer) if field.name in {of_record.name for of_record in fields(Record)}]
 
 
 def _struct(**named: Any) -> Any:
@@ -121,9 +123,7 @@ class Contents:
     def answer(self, batch: int, row: int) -> Answer:
         """One of its rows."""
         (content,) = self.batches[batch].slice(row, 1).to_pylist()
-        judged = tuple(Judged(**one) for one in content["judged"])
-        arrays = tuple(Stored(**{**one, "shape": tuple(one["shape"])}) for one in content["arrays"])
-        return Answer(**{**content, "judged": judged, "arrays": arrays})
+        return _answer(content)
 
     def results(self) -> Iterator[list[Record]]:
         """The rows of the run's results, a batch at a time: by target, then in the order in which they were asked."""
@@ -131,10 +131,14 @@ class Contents:
         names = [batch.column("target")[0].as_py() for batch in self.batches]
         order = {name: place for place, name in enumerate(dict.fromkeys((*told, *names)))}
         for number in sorted(range(len(names)), key=lambda number: order[names[number]]):
-            batch = self.batches[number]
-            asked = batch.column("asked").to_pylist()
-            wanted = [row for row, name in enumerate(asked) if name in RECORDED]
-            yield [record for row in wanted for record in self.answer(number, row).records]
+            rows = self.batches[number].drop_columns(["arrays"]).to_pylist()
+            yield [record for row in rows if row["asked"] in RECORDED for record in _answer(row).records]
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    judged = tuple(Judged(**one) for one in row["judged"])
+    arrays = tuple(Stored(**{**one, "shape": tuple(one["shape"])}) for one in row.get("arrays", ()))
+    return Answer(**{**row, "judged": judged, "arrays": arrays})
 
 
 def read_journal(path: Path) -> Contents:
@@ -273,8 +277,8 @@ write = os.write  # where tests have it fail
 
 
 def _row(answer: Answer) -> dict[str, Any]:
-    judged = [{name: _text(value) for name, value in asdict(one).items()} for one in answer.judged]
-    row = {field.name: _text(getattr(answer, field.name)) for field in fields(answer)}
+    judged = [{name: _text(value) for name, value in vars(one).items()} for one in answer.judged]
+    row = {name: _text(value) for name, value in vars(answer).items()}
     return {**row, "judged": judged, "arrays": [vars(array) for array in answer.arrays]}
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from depthwise_conformance.casebook.recipes import SPECIAL
 from depthwise_conformance.reference import LayerConfig
 
 Sizes = dict[str, int]
+T = TypeVar("T")
 
 KERNELS = (1, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7, 9)
 STEPS = (2, 2, 3, 1, 4, 5)  # strides or dilations, where there are any
@@ -65,10 +67,49 @@ FURTHER = (*range(1, 65), 96, 100, 127, 128, 129, 224, 255, 256, 257, 512, 1000,
 
 @dataclass(frozen=True)
 class Draw:
-    """A block of cases: those of a seed, drawn inside a claim."""
+    """A block of cases: those of a seed, drawn inside a claim.
+
+    Those that are not `shrinkable` are drawn without Hypothesis, which cannot repeat them, in a tenth of its time.
+    """
 
     seed: int
     claim: Claim = EVERYTHING
+    shrinkable: bool = True
+
+
+class _Choosing(Protocol):
+    """What makes the choices of a case."""
+
+    def one_of(self, values: Sequence[T]) -> T:
+        """One of the values."""
+
+    def whole(self, first: int, last: int) -> int:
+        """An integer from the first to the last."""
+
+
+@dataclass(frozen=True)
+class _Hypothesis:
+    draw: st.DrawFn
+
+    def one_of(self, values: Sequence[T]) -> T:
+        chosen: T = self.draw(_strategy(type(values[0]).__name__, tuple(values)))
+        return chosen
+
+    def whole(self, first: int, last: int) -> int:
+        return self.draw(_whole(first, last))
+
+
+class _Chance:
+    """Takes `random` alone of Python's generator, which is the same for a seed in all releases."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed).random
+
+    def one_of(self, values: Sequence[T]) -> T:
+        return values[int(self._random() * len(values))]
+
+    def whole(self, first: int, last: int) -> int:
+        return first + int(self._random() * (last - first + 1))
 
 
 def cases(claim: Claim = EVERYTHING) -> st.SearchStrategy[Case]:
@@ -79,14 +120,25 @@ def cases(claim: Claim = EVERYTHING) -> st.SearchStrategy[Case]:
     return _cases(claim).filter(claim.covers) if claim.text else _cases(claim)
 
 
+def sampled(seed: int, claim: Claim = EVERYTHING) -> Iterator[Case]:
+    """Cases without end, chosen as `cases` has them drawn, but by chance alone; for a claim, not all are inside."""
+    chance = _Chance(seed)
+    while True:
+        yield _case(chance, claim)
+
+
 @st.composite
 def _cases(draw: st.DrawFn, claim: Claim) -> Case:
+    return _case(_Hypothesis(draw), claim)
+
+
+def _case(choose: _Choosing, claim: Claim) -> Case:
     left = functools.partial(claimed, claim)
-    coincidence = draw(_one_of(COINCIDENCES))
-    sizes = _limit(_coincide(coincidence, _draw_sizes(draw, claim)), claim)
-    padding = draw(_one_of(left("padding", ("valid", "same"))))
-    data_format = draw(_one_of(left("data_format", ("channels_last", "channels_first"))))
-    height, width = (_draw_input(draw, claim, sizes, axis, padding) for axis in ("height", "width"))
+    coincidence = choose.one_of(COINCIDENCES)
+    sizes = _limit(_coincide(coincidence, _draw_sizes(choose, claim)), claim)
+    padding = choose.one_of(left("padding", ("valid", "same")))
+    data_format = choose.one_of(left("data_format", ("channels_last", "channels_first")))
+    height, width = (_draw_input(choose, claim, sizes, axis, padding) for axis in ("height", "width"))
     strides, dilation = _both(sizes, "stride"), _both(sizes, "dilation")
     config = LayerConfig(
         kernel_size=_both(sizes, "kernel"),
@@ -95,16 +147,16 @@ def _cases(draw: st.DrawFn, claim: Claim) -> Case:
         depth_multiplier=sizes["depth_multiplier"],
         data_format=data_format,
         dilation_rate=dilation,
-        activation=draw(_one_of(left("activation", ACTIVATIONS))),
-        use_bias=draw(_one_of(left("use_bias", (False, True, True)))),
-        dtype=draw(_one_of(left("dtype", DTYPES))),
+        activation=choose.one_of(left("activation", ACTIVATIONS)),
+        use_bias=choose.one_of(left("use_bias", (False, True, True))),
+        dtype=choose.one_of(left("dtype", DTYPES)),
         strided_dilation=max(strides) > 1 and max(dilation) > 1,
     )
     batch, channels = sizes["batch"], sizes["channels"]
     last = data_format == "channels_last"
     shape = (batch, height, width, channels) if last else (batch, channels, height, width)
-    recipe = draw(_one_of(left("recipe", DRAWN_RECIPES)))
-    return Case(config, shape, Data(recipe, draw(_whole(0, SEEDS - 1))))
+    recipe = choose.one_of(left("recipe", DRAWN_RECIPES))
+    return Case(config, shape, Data(recipe, choose.whole(0, SEEDS - 1)))
 
 
 @functools.lru_cache(maxsize=1 << 10)
@@ -119,10 +171,6 @@ def claimed(claim: Claim, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]
     if kind is int and named:
         found += [size for size in FURTHER if size not in found and _may_be(claim, name, size)][: len(values)]
     return tuple(found) or values
-
-
-def _one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:
-    return _strategy(type(values[0]).__name__, tuple(values))
 
 
 @functools.lru_cache(maxsize=1 << 10)
@@ -140,23 +188,23 @@ def _may_be(claim: Claim, name: str, value: Any) -> bool:
     return claim.truth({name: value if value is not None else "linear"}) is not False
 
 
-def _draw_sizes(draw: st.DrawFn, claim: Claim) -> Sizes:
+def _draw_sizes(choose: _Choosing, claim: Claim) -> Sizes:
     left = functools.partial(claimed, claim)
-    kind = draw(_one_of(_kinds(claim)))
+    kind = choose.one_of(_kinds(claim))
     sizes = {
-        "kernel_height": draw(_one_of(left("kernel_height", KERNELS))),
-        "kernel_width": draw(_one_of(left("kernel_width", KERNELS))),
-        "output_height": draw(_one_of(left("output_height", OUTPUTS))),
-        "output_width": draw(_one_of(left("output_width", OUTPUTS))),
-        "channels": draw(_one_of(left("channels", CHANNELS))),
-        "depth_multiplier": draw(_one_of(left("depth_multiplier", MULTIPLIERS))),
-        "batch": draw(_one_of(left("batch", BATCHES))),
+        "kernel_height": choose.one_of(left("kernel_height", KERNELS)),
+        "kernel_width": choose.one_of(left("kernel_width", KERNELS)),
+        "output_height": choose.one_of(left("output_height", OUTPUTS)),
+        "output_width": choose.one_of(left("output_width", OUTPUTS)),
+        "channels": choose.one_of(left("channels", CHANNELS)),
+        "depth_multiplier": choose.one_of(left("depth_multiplier", MULTIPLIERS)),
+        "batch": choose.one_of(left("batch", BATCHES)),
     }
     for step, word in (("stride", "strided"), ("dilation", "dilated")):
         present = word in kind
-        height = draw(_one_of(left(f"{step}_height", STEPS))) if present else 1
+        height = choose.one_of(left(f"{step}_height", STEPS)) if present else 1
         second = tuple(value for value in SECOND_STEPS if value == 0 or _may_be(claim, f"{step}_width", value))
-        width = (draw(_one_of(second)) or height) if present else 1
+        width = (choose.one_of(second) or height) if present else 1
         sizes |= {f"{step}_height": height, f"{step}_width": width}
     return sizes
 
@@ -212,15 +260,15 @@ def _work(sizes: Sizes) -> int:
     return work
 
 
-def _draw_input(draw: st.DrawFn, claim: Claim, sizes: Sizes, axis: str, padding: str) -> int:
+def _draw_input(choose: _Choosing, claim: Claim, sizes: Sizes, axis: str, padding: str) -> int:
     """A size that gives the drawn output; one of those that the claim names, where it speaks of inputs."""
-    slack = draw(_whole(0, sizes[f"stride_{axis}"] - 1))
+    slack = choose.whole(0, sizes[f"stride_{axis}"] - 1)
     size = _input_size(sizes, axis, padding, slack)
     if not claim.constants(f"input_{axis}") or _may_be(claim, f"input_{axis}", size):
         return size
     least = _input_size({**sizes, f"output_{axis}": 1}, axis, padding, 0)
     fitting = [other for other in claimed(claim, f"input_{axis}", FURTHER) if other >= least]
-    return draw(_one_of(fitting)) if fitting else size
+    return choose.one_of(fitting) if fitting else size
 
 
 def _input_size(sizes: Sizes, axis: str, padding: str, slack: int) -> int:

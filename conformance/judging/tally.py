@@ -99,7 +99,7 @@ class Group:
     @property
     def drawn(self) -> Failure | None:
         """The first failure whose case Hypothesis drew, and so can shrink."""
-        return next((f for f in self.failures if f.block is not None and isinstance(f.case, Case)), None)
+        return next((f for f in self.failures if f.block and f.block.shrinkable and isinstance(f.case, Case)), None)
 
     @property
     def cases(self) -> list[Case]:

@@ -16,9 +16,9 @@ from importlib import import_module
 from typing import Any
 
 from depthwise_conformance.casebook.case import Case
-from depthwise_conformance.casebook.claims import Claim
+from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, close_workers
-from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.running.drawing import draw
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.running.usage import UsageError
 
@@ -37,9 +37,9 @@ class Cluster(Sharing):
         self._client = client
         self._under_way: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
+    def draw(self, block: Draw, count: int) -> Callable[[], tuple[Case, ...]]:
         """Has cases drawn: what waits for them."""
-        future: Future[tuple[Case, ...]] = self._call(draw_block, seed, count, claim, priority=1)
+        future: Future[tuple[Case, ...]] = self._call(draw, block, count, priority=1)
         return future.result
 
     def _submit(self, target: Target, place: int, question: Question) -> Waiting:

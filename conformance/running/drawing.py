@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import heapq
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -17,7 +18,7 @@ from depthwise_conformance.casebook.case import Case, LayerCase, Refusal
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
 from depthwise_conformance.casebook.facts import Fact, altered, facts
 from depthwise_conformance.casebook.kept import kept
-from depthwise_conformance.casebook.strategies import Draw, cases
+from depthwise_conformance.casebook.strategies import Draw, cases, sampled
 from depthwise_conformance.layers.catalogue import drawn_layer_cases
 from depthwise_conformance.layers.refusals import OUTSIDE, refusals
 from depthwise_conformance.running import interrupts
@@ -31,10 +32,10 @@ PLAIN: dict[str, tuple[Fact, ...]] = {
     **{"activation": ("linear",), "use_bias": (False,), "padding": ("valid",), "data_format": ("channels_last",)},
     **{"dtype": ("float32",), "recipe": ("integers", "uniform")},
 }
+SPARE = 3  # draws for each case chosen, since Hypothesis likes to vary what it drew before
 BLOCK = 500  # cases drawn from one seed, and no more: a longer run takes further seeds, so that memory stays flat
 POOL = 300  # further cases for a diagnosis
 ATTEMPTS, FURTHER_SEEDS = 4, 700_000_001  # draws of a narrow claim, each from a seed of its own
-SPARE = 3  # draws for each case chosen, since Hypothesis likes to vary what it drew before
 PORTION = 16  # cases that are chosen at a time
 LAYERS_AT_MOST = 100  # drawn, and as many refusals: whole layers are slow to make, and have fewer corners
 
@@ -49,6 +50,13 @@ class _EnoughError(BaseException):
     """Ends Hypothesis's draws, which takes an Exception for a case that fails."""
 
 
+def draw(block: Draw, count: int) -> tuple[Case, ...]:
+    """The first `count` distinct cases of a block, chosen as those of `draw_block` are."""
+    if block.shrinkable:
+        return draw_block(block.seed, count, block.claim)
+    return _chosen(count, block, _sample)
+
+
 @functools.lru_cache(maxsize=8)  # several targets, or runs of one process, ask for the same
 @kept
 def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> tuple[Case, ...]:
@@ -57,11 +65,14 @@ def draw_block(seed: int, count: int, claim: Claim = EVERYTHING) -> tuple[Case, 
     Of cases that share what most implementations branch on, the first goes before all that resemble another, as far as
     they were drawn by then: the first cases are the same, however many there are to be.
     """
-    block = Draw(seed, claim)
+    return _chosen(count, Draw(seed, claim), _draw)
+
+
+def _chosen(count: int, block: Draw, deal: Callable[[Draw, int, Callable[[Case], None]], None]) -> tuple[Case, ...]:
     choice = _Choice(count)
     with suppress(_EnoughError):
-        for attempt in range(ATTEMPTS if claim.text else 1):  # a narrow claim has few cases, and rejects many
-            _draw(block, attempt, choice.take)
+        for attempt in range(ATTEMPTS if block.claim.text else 1):  # a narrow claim has few cases, and rejects many
+            deal(block, attempt, choice.take)
         choice.choose(count)
     return tuple(choice.chosen)
 
@@ -98,7 +109,20 @@ class _Choice:
 def _draw(block: Draw, attempt: int, examine: Callable[[Case], object], shrinking: tuple[Phase, ...] = ()) -> None:
     """Has Hypothesis draw from the block's seed, or another for each further attempt."""
     seed = block.seed + attempt * FURTHER_SEEDS
-    _hypothesis(cases(block.claim), seed, SPARE * BLOCK + 16, (Phase.generate, *shrinking), examine)
+    _hypothesis(cases(block.claim), seed, _most(), (Phase.generate, *shrinking), examine)
+
+
+def _sample(block: Draw, attempt: int, examine: Callable[[Case], object]) -> None:
+    """Draws without Hypothesis, so many as it would."""
+    seed = block.seed + attempt * FURTHER_SEEDS
+    for case in itertools.islice(sampled(seed, block.claim), _most()):
+        if block.claim.covers(case):
+            examine(case)
+
+
+def _most() -> int:
+    """The draws that are made for a block, in one attempt."""
+    return SPARE * BLOCK + 16
 
 
 def _family(case: Case) -> object:

@@ -26,10 +26,10 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from depthwise_conformance.casebook.case import Case
-from depthwise_conformance.casebook.claims import Claim
+from depthwise_conformance.casebook.strategies import Draw
 from depthwise_conformance.running.agenda import CHUNK
 from depthwise_conformance.running.answering import Question, Sharing, Waiting, answer, asked, close_workers
-from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.running.drawing import draw
 from depthwise_conformance.running.targets import Target
 from depthwise_conformance.workers.worker import WorkerAbortedError
 
@@ -139,9 +139,9 @@ class Lanes(Sharing):
         for place in range(self.count):
             self._submit(target, place, Question(asked(target), (), frozenset(), (), 0))
 
-    def draw(self, seed: int, count: int, claim: Claim) -> Callable[[], tuple[Case, ...]]:
+    def draw(self, block: Draw, count: int) -> Callable[[], tuple[Case, ...]]:
         """Has cases drawn: what waits for them."""
-        return self._drawer.submit(draw_block, seed, count, claim).result
+        return self._drawer.submit(draw, block, count).result
 
     def _submit(self, target: Target, place: int, question: Question) -> Waiting:
         if target.name not in self._lanes:

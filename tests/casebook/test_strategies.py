@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.fixed import fixed_cases
 from depthwise_conformance.casebook.recipes import RECIPES
-from depthwise_conformance.casebook.strategies import WORK, cases
+from depthwise_conformance.casebook.strategies import WORK, Draw, cases
 from depthwise_conformance.reference import FORMATS, output_shape, split_shape
-from depthwise_conformance.running.drawing import draw_block
+from depthwise_conformance.running.drawing import draw
 from depthwise_conformance.running.options import TOGETHER
 
 DRAWN = TOGETHER
@@ -80,9 +80,10 @@ REACHED = {
 }
 
 
+@pytest.mark.parametrize("shrinkable", [True, False])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_default_run_reaches_what_implementations_get_wrong(seed):
-    drawn = draw_block(seed, DRAWN)
+def test_as_many_draws_as_by_default_reach_what_implementations_get_wrong(seed, shrinkable):
+    drawn = draw(Draw(seed, shrinkable=shrinkable), DRAWN)
     assert len(drawn) == DRAWN == len({case.id for case in drawn})
     reached = {feature for case in drawn for feature in features(case)}
     assert not REACHED - reached

@@ -14,8 +14,10 @@ import pytest
 from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.casebook.claims import Claim
 from depthwise_conformance.casebook.strategies import Draw
-from depthwise_conformance.judging.tally import extent
-from depthwise_conformance.running.drawing import draw_block, draw_layer_cases, draw_refusals, search
+from depthwise_conformance.judging.tally import Failure, Group, extent
+from depthwise_conformance.judging.values import Judgement
+from depthwise_conformance.reports.record import Verdict
+from depthwise_conformance.running.drawing import BLOCK, draw, draw_block, draw_layer_cases, draw_refusals, search
 
 
 def printed(program: str, cache: Path) -> list[str]:
@@ -52,9 +54,29 @@ def test_fewer_cases_are_the_first_of_more(claim):
         assert set(draw(0, 10)) <= set(draw(0, 25))
 
 
+@pytest.mark.parametrize("claim", ["", "kernel_size == 3 and dtype == 'float32' and channels == 8"])
+def test_further_blocks_follow_from_seed_and_claim_too(claim, tmp_path):
+    block = Draw(1, Claim(claim), shrinkable=False)
+    most = draw(block, BLOCK)
+    assert len({case.id for case in most}) == len(most) == BLOCK
+    assert all(block.claim.covers(case) for case in most)
+    assert draw(block, 48) == most[:48]
+    imports = "from depthwise_conformance.running.drawing import *; from depthwise_conformance.casebook.claims import *"
+    ask = f"draw(Draw(1, Claim({claim!r}), shrinkable=False), 60)"
+    assert printed(f"{imports}; print(*[c.id for c in {ask}])", tmp_path) == [case.id for case in most[:60]]
+
+
 def test_the_first_case_is_the_plainest_whatever_the_seed():
     first = {draw_block(seed, 1)[0] for seed in (0, 1)}
     assert [extent(case)[0] for case in first] == [2]
+
+
+def test_no_search_for_what_hypothesis_did_not_draw():
+    case, *further = draw(Draw(0, shrinkable=False), 2)
+    group = Group([Failure(case, Judgement(Verdict.WRONG_VALUE), Draw(0, shrinkable=False))])
+    assert group.drawn is None
+    group.failures += [Failure(one, Judgement(Verdict.WRONG_VALUE), Draw(1)) for one in further]
+    assert group.drawn == group.failures[1]
 
 
 @pytest.mark.parametrize("place", [0, 3, 59])
