@@ -14,9 +14,9 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from depthwise_conformance.reports.record import NOT_JUDGED, Verdict, rank
-from depthwise_conformance.reports.rows import CATEGORIES, Rows
+from depthwise_conformance.reports.rows import COLUMNS, Rows
 
-READ_ROWS = 200_000
+READ_ROWS = 50_000
 
 
 def summarise_folder(folder: Path, by: Sequence[str] = ("target", "check")) -> list[dict[str, Any]]:
@@ -62,8 +62,9 @@ def read_check(folder: Path, check: str, names: Sequence[str]) -> list[dict[str,
 
 
 def read_columns(folder: Path, names: Sequence[str]) -> Columns:
-    """Some columns of all records. Raises ValueError that names the folder and what is wrong."""
-    with Rows(folder, names, CATEGORIES) as rows:
+    """Some columns of all records, texts as categories. Raises ValueError that names the folder and what is wrong."""
+    texts = [name for name in names if COLUMNS[name] in (str, Verdict)]
+    with Rows(folder, names, texts) as rows:
         return Columns(rows.table())
 
 

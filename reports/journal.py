@@ -111,12 +111,25 @@ SCHEMA = pa.schema(
 )
 
 
+class Batches(Sequence[Any]):
+    """The batches of a journal in mapped memory, each read when it is asked for: a million cases have ten thousand."""
+
+    def __init__(self, mapped: Any, schema: Any, places: Sequence[int]) -> None:
+        self._mapped, self._schema, self._places = mapped, schema, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: Any) -> Any:
+        return pa.ipc.read_record_batch(pa.ipc.read_message(self._mapped.slice(self._places[number])), self._schema)
+
+
 @dataclass(frozen=True)
 class Contents:
     """A journal as far as it is whole: what it says of the run, its batches, and where in the file these lie."""
 
     about: Mapping[str, Any]
-    batches: tuple[Any, ...]
+    batches: Sequence[Any]
     start: int
     end: int
 
@@ -148,7 +161,8 @@ def read_journal(path: Path) -> Contents:
             raise ValueError("is no plain file")
         source = pa.memory_map(str(path))
         stream = pa.ipc.open_stream(source)
-        start, batches = source.tell(), []
+        start = end = source.tell()
+        places: list[int] = []
         about = json.loads((stream.schema.metadata or {}).get(b"run", b"null"))
         if stream.schema.remove_metadata() != SCHEMA:
             raise ValueError("is no journal of this version")
@@ -156,12 +170,12 @@ def read_journal(path: Path) -> Contents:
             raise ValueError(f"is not what a run writes: {why}")
     except (ValueError, OSError, RecursionError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from None
-    end = start
     with suppress(StopIteration, OSError, pa.ArrowException):  # what is not whole ends it
-        while _is_whole(batch := stream.read_next_batch()):
-            batches.append(batch)
+        while _is_whole(stream.read_next_batch()):
+            places.append(end)
             end = source.tell()
-    return Contents(about, tuple(batches), start, end)
+    source.seek(0)
+    return Contents(about, Batches(source.read_buffer(), stream.schema, places), start, end)
 
 
 def _is_whole(batch: Any) -> bool:

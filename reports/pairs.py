@@ -86,6 +86,9 @@ class Pairs:
 
 def read_pairs(folder: Path) -> Pairs:
     """Holds the targets of a run folder against each other. Raises ValueError as `read_results` does."""
+    names = read_columns(folder, Subject._fields)
+    if len(list(names.groups(*Subject._fields))) < 2:  # nothing else of what may be millions of records is needed
+        return Pairs([], {})
     rows = read_columns(folder, _COLUMNS)
     rows = rows.chosen(~rows.among("verdict", NOT_JUDGED))
     places = [(_normal(names), places) for names, places in rows.groups(*Subject._fields)]

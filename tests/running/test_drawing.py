@@ -50,8 +50,8 @@ def test_fewer_cases_are_the_first_of_more(claim):
     most = draw_block(0, 90, Claim(claim))
     assert len({case.id for case in most}) == 90
     assert [draw_block(0, count, Claim(claim)) for count in (1, 17, 48)] == [most[:1], most[:17], most[:48]]
-    for draw in (draw_layer_cases, draw_refusals):
-        assert set(draw(0, 10)) <= set(draw(0, 25))
+    for whole in (draw_layer_cases, draw_refusals):
+        assert set(whole(0, 10)) <= set(whole(0, 25))
 
 
 @pytest.mark.parametrize("claim", ["", "kernel_size == 3 and dtype == 'float32' and channels == 8"])
