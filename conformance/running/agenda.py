@@ -46,7 +46,7 @@ class Options:
     shard: tuple[int, int] = (1, 1)  # which of so many parts of all cases, by the hash in their ids
     fast: bool = False  # the catalogue alone, and nothing asked beyond it
     search_steps: int = 120  # by which one discrepancy is shrunk
-    search_budget: int = 2500  # steps for all of them
+    search_budget: int = 2500  # steps for all of one target's
     questions: int = 2000  # further cases that one target is asked for in the diagnosis
     backstop: float = (
         600.0  # seconds for either of them: a clock that no run should reach, and that is told if one does

@@ -138,15 +138,22 @@ class Engine:
     def _groups(self, target: Target, check: str) -> list[Group]:
         return list(self.tallies[target.name, check].groups.values())
 
-    def diagnose(self, targets: Sequence[Target]) -> None:
-        """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`."""
+    def diagnose(self, targets: Sequence[Target], look_into: Callable[[Target], None] = lambda target: None) -> None:
+        """Brings what was found down to distinct discrepancies, by asking for further cases: `self.distinct`.
+
+        Then each target is given to `look_into`, while others are still diagnosed.
+        """
         guilty = [t for t in targets if any(self.tallies[t.name, check].groups for check in self.options.checks)]
         asked = [] if self.stopped or self.options.fast else [t for t in guilty if t.status == "judged"]
-        claims = {target.claim for target in asked}
-        pools = {claim: draw_pool(self.options.seed, claim) for claim in claims}
+        pools = {claim: draw_pool(self.options.seed, claim) for claim in {target.claim for target in asked}}
+
+        def diagnose(target: Target) -> None:
+            self._diagnose(target, pools.get(target.claim, []))
+            look_into(target)
+
         with ThreadPoolExecutor(self._jobs) as executor:
             try:
-                list(executor.map(lambda target: self._diagnose(target, pools.get(target.claim, [])), guilty))
+                list(executor.map(diagnose, guilty))
             except BaseException:
                 for target in guilty:
                     target.worker.abort()

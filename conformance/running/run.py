@@ -30,9 +30,10 @@ from depthwise_conformance.running.folder import RunFolder
 from depthwise_conformance.running.given import read_given
 from depthwise_conformance.running.journal import Journal
 from depthwise_conformance.running.junit import SECONDS
-from depthwise_conformance.running.known import Known, Part
+from depthwise_conformance.running.known import Known
 from depthwise_conformance.running.knownfile import Entry, check_update, read_known
 from depthwise_conformance.running.lanes import Lanes, affordable, cores, lanes_wanted
+from depthwise_conformance.running.looking import AGAIN, Look, look_into
 from depthwise_conformance.running.options import given_by
 from depthwise_conformance.running.reproducing import write_reproduction
 from depthwise_conformance.running.resuming import Resumed, check_same, identity
@@ -54,7 +55,6 @@ from depthwise_conformance.workers.process import Launch
 from depthwise_conformance.workers.worker import Worker
 
 Progress = Callable[[Target, int], None]
-AGAIN = 5  # times that a known discrepancy is asked for that comes and goes
 
 
 def _inside(asked: Sequence[Request]) -> type[Worker]:
@@ -81,7 +81,7 @@ class ConformanceRun:
         self._done: set[tuple[str, str]] = set()  # by target and check, what was told, whatever came of it
         self._evaluated: set[str] = set()
         self._lost: set[str] = set()
-        self._parts: dict[str, list[Part]] = {}  # by the target
+        self._parts: dict[str, list[Look]] = {}  # by the target
         self._told: dict[int, Discrepancy] = {}  # by the identity of what was distinguished
         self._traced = Told()
         self._outdated: dict[tuple[str, str], list[str]] = {}
@@ -300,12 +300,13 @@ class ConformanceRun:
             self._shrinker.hurried = self.options.fast or self.engine.stopped
             if not self._shrinker.hurried:
                 self.announce("Diagnosing what was found, by further cases, and looking for the smallest.")
-            self.engine.diagnose(targets)
-            for target in targets:
-                found = self.engine.distinct.get(target.name, [])
-                self._parts[target.name] = self.known.divide(target, found)
+            self.engine.diagnose(targets, self._look_into)
         self.failed = False
         self._evaluated |= set(selected)
+
+    def _look_into(self, target: Target) -> None:
+        found = self.engine.distinct.get(target.name, [])
+        self._parts[target.name] = look_into(target, found, self.known, self._shrinker, self.engine.examiner)
 
     def _lanes(self, targets: Sequence[Target]) -> Lanes | None:
         """Several workers for each target, where there are cores, memory and cases enough."""
@@ -319,29 +320,26 @@ class ConformanceRun:
                 lanes.begin(target)
         return lanes
 
-    def _tell_once(self, target: Target, part: Part) -> Discrepancy:
-        """The discrepancy, shrunk and written down when the first of its checks asks for it."""
-        one = part.distinct
+    def _tell_once(self, target: Target, look: Look) -> Discrepancy:
+        """The discrepancy, written down when the first of its checks asks for it."""
+        one, case = look.distinct, look.smallest.case
         if id(one) not in self._told:
-            smallest = self._shrinker.shrink(target, one, self.engine.distinct[target.name], part.owns)
-            path = write_case(self._folder.place / "cases", smallest.case)
+            path = write_case(self._folder.place / "cases", case)
             passing = self.engine.tallies[target.name, one.check].passing
             replay = self._replay(path, target, one.check)
             taken = {known.id for known in self.discrepancies}
-            told = make_discrepancy(target, one, passing, smallest, replay, taken)
-            entry = self.known.entry_for(target, part, "" if self._shrinker.hurried else told.family)
-            told = self._as_known(told, target, smallest.case, entry) if entry else told
-            write_reproduction(self._folder.place, told, target, smallest.case, self.engine.examiner)
+            told = make_discrepancy(target, one, passing, look.smallest, replay, taken)
+            told = self._as_known(told, look.entry, look.again) if look.entry else told
+            write_reproduction(self._folder.place, told, target, case, self.engine.examiner)
             self._told[id(one)] = told
             self._traced.note(target.name, one, told.id)
             self.discrepancies.append(told)
             self._folder.tell(self.discrepancies)
         return self._told[id(one)]
 
-    def _as_known(self, told: Discrepancy, target: Target, case: AnyCase, entry: Entry) -> Discrepancy:
-        """The discrepancy as one that an entry covers; an unstable one is asked for again, before it is told."""
+    def _as_known(self, told: Discrepancy, entry: Entry, failing: int | None) -> Discrepancy:
+        """The discrepancy as one that an entry covers; so many times did one `failing` by chance fail again."""
         reason = f"known: {entry.reason} ({entry.link}; {entry.name}, until {entry.expires})"
-        failing = self.engine.examiner.count_failing(target, case, told.check, AGAIN) if entry.unstable else None
         if failing is not None:
             reason += f"; its smallest case, asked {AGAIN} times more in a process of its own, failed {failing} times"
         self._reasons[told.id] = reason

@@ -24,13 +24,12 @@ Owns = Callable[[Failure], bool]
 
 
 class Shrinker:
-    """Shrinks one discrepancy after another, in as many steps as the run has for all of them."""
+    """Shrinks one discrepancy of a target after another, in as many steps as there are for all of them."""
 
     def __init__(self, options: Options, examiner: Examiner) -> None:
         self._options = options
         self._examiner = examiner
-        self._left = options.search_budget
-        self._left_of: dict[str, int] = {}  # by the target: one that is asked few cases has few steps
+        self._left: dict[str, int] = {}  # steps, by the target: one that is asked few cases has few
         self.hurried = False  # as found will do
 
     def shrink(
@@ -85,15 +84,14 @@ class Shrinker:
             search(first.block, first.case, fails)
         if isinstance(best.case, Case):
             simplify(best.case, fails)
-        self._left -= given - budget.left
-        self._left_of[target.name] -= given - budget.left
+        self._left[target.name] -= given - budget.left
         target.cut_short |= budget.struck
         return best
 
     def _steps(self, target: Target) -> int:
         """How many there may be for one discrepancy of this target."""
-        left = self._left_of.setdefault(target.name, target.most or self._left)
-        return min(self._options.search_steps, self._left, left)
+        left = self._left.setdefault(target.name, target.most or self._options.search_budget)
+        return min(self._options.search_steps, left)
 
 
 def _others(distinct: Distinct, found: Sequence[Distinct]) -> list[Distinct]:
