@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,20 @@ def test_the_search_finds_the_failing_case_again_and_shrinks_it(place):
     assert extent(smallest) <= extent(first)
     assert extent(smallest)[0] <= 2
     assert len(asked) == len({case.id for case in asked}), "a case is asked once"
+
+
+def test_searches_beside_one_another_ask_what_each_alone_asks():
+    firsts = [draw_block(0, 60)[place] for place in (3, 31)]
+
+    def asked(first: Case) -> list[str]:
+        seen: list[str] = []
+
+        def fails(case: Case) -> bool:
+            seen.append(case.id)
+            return case.dtype == first.dtype
+
+        search(Draw(0), first, fails)
+        return seen
+
+    with ThreadPoolExecutor(2) as executor:
+        assert list(executor.map(asked, firsts)) == [*map(asked, firsts)]
