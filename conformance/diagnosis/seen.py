@@ -126,7 +126,7 @@ def _without_nan(*names: str) -> Tells:
         arrays = expectation.arrays
         given = {name: array for name in names if (array := getattr(arrays, name)) is not None}
         zeros = {name: np.where(np.isnan(array), np.zeros_like(array), array) for name, array in given.items()}
-        special = replace(expectation, arrays=_with(arrays, zeros)).special
+        special = replace(expectation, given=_with(arrays, zeros)).special
         right = special_errors(values, special.expected, special.nan_too) <= 1.0
         return np.asarray(np.isfinite(special.expected.bound)) if right.all() else None
 

@@ -252,11 +252,11 @@ def _alterations(expectation: Expectation) -> Iterator[tuple[str, Expectation]]:
     data = Data(case.data.recipe, (case.data.seed + 1) % 2**64)
     new = make_arrays(dataclasses.replace(case, data=data))
     arrays = Arrays(new.x, old.kernel, old.bias, old.cotangent)
-    yield "altered x", dataclasses.replace(expectation, arrays=arrays)
+    yield "altered x", dataclasses.replace(expectation, given=arrays)
     arrays = dataclasses.replace(arrays, kernel=new.kernel)
-    yield "altered kernel", dataclasses.replace(expectation, arrays=arrays)
+    yield "altered kernel", dataclasses.replace(expectation, given=arrays)
     arrays = dataclasses.replace(arrays, bias=new.bias, cotangent=new.cotangent)
-    yield "altered bias", dataclasses.replace(expectation, arrays=arrays)
+    yield "altered bias", dataclasses.replace(expectation, given=arrays)
 
 
 def _call(operation: str, expectation: Expectation, arguments: Mapping[str, object]) -> Message:

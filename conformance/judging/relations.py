@@ -294,7 +294,7 @@ def _altered(
     data = Data(recipe_of(of.case.data), of.case.data.seed)  # its own arrays would not fit
     case = Case(replace(of.case.config, **arguments), shape, data)
     cotangent = np.zeros(output_shape(case.config, shape), x.dtype)
-    return replace(of, case=case, arrays=Arrays(x, kernel, bias, cotangent))
+    return replace(of, case=case, given=Arrays(x, kernel, bias, cotangent))
 
 
 def _parted(array: AnyArray) -> tuple[AnyArray, AnyArray]:

@@ -60,11 +60,17 @@ class Expectation:
     """What the reference says of a case, computed when first asked for, then shared by all targets and checks.
 
     `declared` is the arithmetic that a target declares for the case's dtype, None for what the dtype has to achieve.
+    `given` are other arrays than the case's.
     """
 
     case: Case
-    arrays: Arrays
     declared: Arithmetic | None = None
+    given: Arrays | None = None
+
+    @functools.cached_property
+    def arrays(self) -> Arrays:
+        """The arguments of the calls."""
+        return self.given or make_arrays(self.case)
 
     @functools.cached_property
     def evaluation(self) -> Evaluation:
@@ -120,7 +126,7 @@ class Expectation:
 
 def expect(case: Case) -> Expectation:
     """The expectation of a case for its own arrays."""
-    return Expectation(case, make_arrays(case))
+    return Expectation(case)
 
 
 def judge_shape(observed: AnyArray, expected: Bounded) -> Judgement:
@@ -294,7 +300,7 @@ def _is_flushed(
         return False
     results = not ((magnitude > 0.0) & (magnitude < smallest)).any()
     arrays = _without_subnormals(expectation.arrays, smallest)
-    for of in (expectation, replace(expectation, arrays=arrays))[: 1 + (arrays is not expectation.arrays)]:
+    for of in (expectation, replace(expectation, given=arrays))[: 1 + (arrays is not expectation.arrays)]:
         bounded = expected(of)
         wrong = special_errors(values, bounded, nan_too) > 1.0
         if results:
@@ -360,8 +366,8 @@ def judge_without_value(outcome: Outcome) -> Judgement:
     if outcome.kind == "unsupported":
         return Judgement(Verdict.UNSUPPORTED, signature=essence(text))
     if outcome.kind == "error":
-        detail = f"raised on a valid case:\n{text}{_way(outcome)}"
-        return Judgement(Verdict.REFUSED, signature=essence(text), detail=detail)
+        way = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
+        return Judgement(Verdict.REFUSED, signature=essence(text), detail=f"raised on a valid case:\n{text}{way}")
     if outcome.kind == "bad_return":
         return Judgement(Verdict.BAD_RETURN, signature=f"bad_return: {essence(text)}", detail=text)
     if outcome.kind == "timed_out":
@@ -375,11 +381,6 @@ def judge_unanswered(case: Case, outcome: Outcome) -> Judgement:
     if outcome.kind == "error" and case.config.strided_dilation:
         return Judgement(Verdict.UNSUPPORTED, signature=f"{STRIDED_DILATION}, which the documentation refuses")
     return judge_without_value(outcome)
-
-
-def _way(outcome: Outcome) -> str:
-    """The traceback, where there is one."""
-    return f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
 
 
 _PASSING = re.compile(  # what differs from call to call, machine to machine: escapes, addresses, ids, temporary names

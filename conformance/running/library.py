@@ -135,7 +135,7 @@ def _expectation(
             raise ValueError(f"{name} is of dtype {array.dtype}, and the layer of {layer.dtype}: accepted is one dtype")
         if array.shape != shapes.get(name, array.shape):
             raise ValueError(f"{name} is of shape {array.shape}: accepted is {shapes[name]}")
-    return Expectation(case, Arrays(x, kernel, given.get("bias"), given["cotangent"]))
+    return Expectation(case, given=Arrays(x, kernel, given.get("bias"), given["cotangent"]))
 
 
 def _tell(check: str, judgement: Judgement, case: str) -> str:

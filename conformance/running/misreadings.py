@@ -21,7 +21,7 @@ def misread(observed: AnyArray, expectation: Expectation) -> str:
     """The misreading under which the output would be right; "" where none of the usual ones explains it."""
     case, arrays = expectation.case, expectation.arrays
     for told, (arguments, output) in MISREADINGS.items():
-        read = replace(expectation, arrays=arguments(case, arrays))
+        read = replace(expectation, given=arguments(case, arrays))
         with np.errstate(all="ignore"):
             if judge_values(output(case, observed), read, "output").verdict is Verdict.PASS:
                 return told

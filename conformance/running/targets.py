@@ -94,7 +94,7 @@ class Target:
     def expects(self, expectation: Expectation) -> Expectation:
         """What is expected of this target: the same, unless it declares an arithmetic for the case's dtype."""
         declared = self.declared.get(expectation.case.dtype)
-        return expectation if declared is None else replace(expectation, declared=declared)
+        return expectation if declared is None else replace(expectation, declared=declared, given=expectation.arrays)
 
     def count(self, case: AnyCase, judgements: Sequence[Judgement]) -> None:
         """Counts a case as judged, or as declined where every judgement says so."""

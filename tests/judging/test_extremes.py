@@ -34,7 +34,7 @@ def expectation(recipe: str, dtype: str = "float32", scale: float = 1.0, **argum
     a = made.arrays
     bias = None if a.bias is None else a.bias * scale**2
     scaled = dataclasses.replace(a, x=a.x * a.x.dtype.type(scale), kernel=a.kernel * a.x.dtype.type(scale), bias=bias)
-    return dataclasses.replace(made, arrays=scaled)
+    return dataclasses.replace(made, given=scaled)
 
 
 def answer(adapter: Honest, of: Expectation, part: str = "output") -> np.ndarray:

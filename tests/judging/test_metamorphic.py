@@ -286,7 +286,7 @@ def test_a_stray_nan_is_wrong_and_nan_in_both_is_none():
 
 def test_nothing_is_asked_where_the_format_may_overflow():
     expectation = case(recipe="uniform", dtype="float16")
-    huge = replace(expectation, arrays=replace(expectation.arrays, x=expectation.arrays.x * np.float16(60000.0)))
+    huge = replace(expectation, given=replace(expectation.arrays, x=expectation.arrays.x * np.float16(60000.0)))
     assert altered(NAMES["batch split"], huge, np.inf) == Judgement(Verdict.PASS, 0.0)
 
 

@@ -76,7 +76,7 @@ def test_a_result_that_exceeds_the_format_may_overflow():
     arrays = dataclasses.replace(
         expectation.arrays, x=np.full((1, 1, 1, 1), 60000, "float16"), kernel=np.full((1, 1, 1, 1), 4, "float16")
     )
-    over = Expectation(expectation.case, arrays)
+    over = Expectation(expectation.case, given=arrays)
     for number in (np.inf, 65504.0):
         assert judge_values(np.full((1, 1, 1, 1), number, "float16"), over, "output").verdict is Verdict.PASS
 

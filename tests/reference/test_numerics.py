@@ -198,14 +198,14 @@ def special(dtype: str = "float32", **arguments: object) -> Expectation:
     expectation = expect(Case(config, (1, 3, 3, 2), Data(SPECIAL, 0)))
     a = expectation.arrays
     ones = [np.ones_like(array) if array is not None else None for array in (a.x, a.kernel, a.bias, a.cotangent)]
-    return dataclasses.replace(expectation, arrays=type(a)(*ones))
+    return dataclasses.replace(expectation, given=type(a)(*ones))
 
 
 def planted(expectation: Expectation, **where: tuple[tuple[int, ...], float]) -> Expectation:
     arrays = {name: getattr(expectation.arrays, name).copy() for name in where}
     for name, (index, number) in where.items():
         arrays[name][index] = number
-    return dataclasses.replace(expectation, arrays=dataclasses.replace(expectation.arrays, **arrays))
+    return dataclasses.replace(expectation, given=dataclasses.replace(expectation.arrays, **arrays))
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_subnormal_that_hardware_takes_for_zero_widens_the_bound():
     arrays = {name: np.zeros_like(getattr(one.arrays, name)) for name in ("x", "kernel")}
     arrays["x"][0, 0, :2, 0] = 2.0**-127, 6291455.5
     arrays["kernel"][0, :, 0, 0] = 2.2 * 2.0**126, 1.0 + 2.0**-23
-    one = dataclasses.replace(one, arrays=dataclasses.replace(one.arrays, **arrays))
+    one = dataclasses.replace(one, given=dataclasses.replace(one.arrays, **arrays))
     output = one.special.expected.value.astype(np.float32)
     output[0, 0, 0, 0] = arrays["x"][0, 0, 1, 0] * arrays["kernel"][0, 1, 0, 0]
     assert judge_special(output, one).verdict is Verdict.PASS
