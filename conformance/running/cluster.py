@@ -25,6 +25,7 @@ from depthwise_conformance.running.usage import UsageError
 SLICE = 50  # cases in a question: seconds, beside which what dask does is nothing
 TIMES = 3  # that a question is put again when it fails, besides those that dask itself puts again
 CONNECTING = "60s"
+PROFILED = "distributed.worker.profile.enabled"  # takes 300 MiB in a quarter of an hour, and tells us nothing
 
 
 class Cluster(Sharing):
@@ -71,7 +72,11 @@ def connected(scheduler: str, workers: int) -> Iterator[Any]:
     warnings.filterwarnings("ignore", message="Do not use the `random` module")  # in strategies: threads of dask do
     if not scheduler:
         local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-        with dask.LocalCluster(**local, silence_logs=logging.ERROR) as cluster, dask.Client(cluster) as client:
+        with (
+            import_module("dask").config.set({PROFILED: False}),
+            dask.LocalCluster(**local, silence_logs=logging.ERROR) as cluster,
+            dask.Client(cluster) as client,
+        ):
             yield client
         return
     try:
