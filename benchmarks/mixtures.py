@@ -6,7 +6,8 @@ as well, holds on most of these cases with its condition or its cause, and on no
 ordinary data; a cause that is seen, not computed, holds where the row's own check fails with its verdict, in a process
 that was asked nothing before (a few cases are asked so, since what is remembered spoils all that follow). A row is
 wrong if its condition holds on more that pass, or if its cause explains nothing that fails where it should. Rows are
-counted over all faults that show alone, on large layers too: one that others hide has a row all the same.
+counted over all faults that show alone, on large layers or on what failed in the run, too: one that others hide, or
+that few cases show, has a row all the same.
 
     python benchmarks/mixtures.py [--together 2] [--count 200] [--seed 0] [--examples 1000] [--processes 2]
 """
@@ -80,8 +81,9 @@ def measure(names: Sequence[str], examples: int) -> Score:
             by_target = {one.name: _examine(engine, one, unseen, check) for one in (both, *alone)}
             mine = [name for name in names if checks_of[name] == check]
             own = {name: by_target[one.name] for name, one in by_fault.items()}
+            asked = (*activation_cases(), *fixed_cases(), *_failing(found, check))
             score.there += sum(
-                _shows(own[name], check) or _shows_when_large(engine, by_fault[name], check) for name in mine
+                _shows(own[name], check) or _shows_on(asked, engine, by_fault[name], check) for name in mine
             )
             rows = [one for one in found if check in one.checks]
             kernel = Kernel(engine, both, check)
@@ -131,10 +133,15 @@ def _shows(answers: Answers, check: str) -> bool:
     return sum(_verdict(examined, check) is True for examined in answers.values()) >= VISIBLE
 
 
-def _shows_when_large(engine: Engine, alone: Target, check: str) -> bool:
-    """Whether it fails on any of the cases that are the same in every run."""
-    examined = (engine.examiner.examine(alone, case, check) for case in (*activation_cases(), *fixed_cases()))
-    return any(_verdict(one, check) for one in examined)
+def _shows_on(cases: Sequence[Case], engine: Engine, alone: Target, check: str) -> bool:
+    """Whether it fails on any of the cases: those that are the same in every run, and those that failed in this one."""
+    return any(_verdict(engine.examiner.examine(alone, case, check), check) for case in cases)
+
+
+def _failing(found: Sequence[Distinct], check: str) -> list[Case]:
+    """The run's own cases that failed a check."""
+    groups = [one.group if one.check == check else one.shown_by.get(check) for one in found]
+    return [case for group in groups if group for case in group.cases]
 
 
 def _score_check(

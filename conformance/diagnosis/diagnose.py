@@ -31,6 +31,7 @@ from depthwise_conformance.diagnosis.distinct import (
     fails_untold,
     is_accuracy,
     is_deviation,
+    is_narrower,
     is_of_another,
     is_untold,
     most_telling,
@@ -42,13 +43,14 @@ from depthwise_conformance.diagnosis.distinct import (
 from depthwise_conformance.diagnosis.empties import tell_empties
 from depthwise_conformance.diagnosis.explaining import Cause, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
-from depthwise_conformance.diagnosis.leftovers import gather, give_away, settle
+from depthwise_conformance.diagnosis.leftovers import follow, gather, give_away, settle
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
 from depthwise_conformance.diagnosis.seen import seen_cause
 from depthwise_conformance.diagnosis.separating import plainest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import DETERMINISM_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
+from depthwise_conformance.judging.repeating import REMEMBERS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Group, Key, Tally, extent
 from depthwise_conformance.layers.telling import condition, refused_arguments
 from depthwise_conformance.reports.record import CHECKS, Verdict
@@ -88,10 +90,11 @@ class Diagnosis:
         first = (PURITY_CHECK, DETERMINISM_CHECK) if self._at_random else (PURITY_CHECK,)
         for check in (c for c in dict.fromkeys((*first, *CHECKS)) if c in tallies and tallies[c].groups):
             tally = surely_passed(check, tallies[check], self._ask) if check in DOUBTED else tallies[check]
-            groups = sorted(tally.groups.items(), key=lambda pair: -pair[1].failing)
+            groups = sorted(tally.groups.items(), key=lambda pair: (pair[0].signature == REMEMBERS, -pair[1].failing))
             for key, group in groups:
                 self._distinguish(check, key, group.without(told), tally)
             settle(check, self._found, self._ask)
+            follow(check, self._found, self._sights.follows)
         return self._found
 
     def _distinguish(self, check: str, key: Key, group: Group, tally: Tally) -> None:
@@ -128,7 +131,7 @@ class Diagnosis:
         if other.cause and other.cause == known.cause:
             return True
         if other.check in FOLLOWING.get(known.check, ()) and other.fulfilled and not other.cause:
-            return bool(other.fulfilled.atoms) and other.fulfilled == known.fulfilled
+            return is_narrower(other.fulfilled, known)
         if other.group.layers and other.condition:  # an operation and whole layers fail under one condition
             return (known.check, known.condition) == (other.check, other.condition)
         # The whole group was asked about before, but not as what nothing else explains.

@@ -262,6 +262,14 @@ def _is_inside(other: Distinct, one: Distinct) -> bool:
     return same and other.total and not other.cause and all(map(one.holds, other.group.cases))
 
 
+def is_narrower(condition: Condition, one: Distinct) -> bool:
+    """Whether a condition is that of a discrepancy, or says more than what all cases have of one without a cause."""
+    known = one.fulfilled
+    if not condition.atoms or known is None:
+        return False
+    return condition == known or (one.need and not one.cause and set(known.atoms) <= set(condition.atoms))
+
+
 def place_of(check: str, group: Group) -> str:
     """Where the wrong elements of a group's arrays are; "" where that cannot be said."""
     observations = []

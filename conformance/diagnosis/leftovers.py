@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from depthwise_conformance.casebook.case import Case
 from depthwise_conformance.diagnosis.again import Answer, recalled
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.distinct import (
     ONLY_IF,
+    VALUES,
     Distinct,
     is_deviation,
     jointly,
@@ -19,7 +21,7 @@ from depthwise_conformance.diagnosis.distinct import (
 )
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.diagnosis.sights import FOLLOWING
-from depthwise_conformance.judging.checks import PARTS
+from depthwise_conformance.judging.checks import GRADIENT_CHECKS, OUTPUT_CHECK, PARTS
 from depthwise_conformance.judging.tally import Group
 from depthwise_conformance.reference import Arithmetic, arithmetics
 from depthwise_conformance.reports.record import Verdict
@@ -60,6 +62,23 @@ def settle(check: str, found: list[Distinct], ask: Answer) -> None:
             give_away(one, found, ask)
             if not one.group.failures:
                 del found[place]
+
+
+def follow(check: str, found: list[Distinct], follows: Callable[[Distinct, Case], bool]) -> None:
+    """Gives what nothing tells of a gradient to discrepancies of the output that its cases have: these come first."""
+    for one in [one for one in found if _is_untold_gradient(one, check)]:
+        for other in [other for other in found if other.check == OUTPUT_CHECK and other.key.verdict in VALUES]:
+            own = one.group.only(case.id for case in one.group.cases if follows(other, case))
+            if own.failures:
+                other.join(check, own)
+                one.group = one.group.without(failure.case.id for failure in own.failures)
+        if not one.group.failures:
+            found.remove(one)
+
+
+def _is_untold_gradient(one: Distinct, check: str) -> bool:
+    untold = not (one.cause or one.condition or one.shown_by)
+    return untold and one.check == check and check in GRADIENT_CHECKS and one.key.verdict in VALUES
 
 
 def gather(rules: Sequence[Distinct]) -> list[Distinct]:

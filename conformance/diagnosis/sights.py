@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from depthwise_conformance.casebook.case import Case, Data, LayerCase
 from depthwise_conformance.casebook.claims import EVERYTHING, Claim
+from depthwise_conformance.diagnosis.conditions import Atom
 from depthwise_conformance.diagnosis.distinct import (
     VALUES,
     Distinct,
@@ -32,7 +33,7 @@ from depthwise_conformance.judging.memory import MEMORY_CHECK
 from depthwise_conformance.judging.relations import choose
 from depthwise_conformance.judging.repeating import REMEMBERS, STALE
 from depthwise_conformance.judging.tally import Examined, Failure, Group, Key, Tally
-from depthwise_conformance.judging.values import Judgement, expect
+from depthwise_conformance.judging.values import expect
 from depthwise_conformance.layers.rehearsal import operation_case
 from depthwise_conformance.reports.record import Verdict
 
@@ -48,6 +49,8 @@ FOLLOWING = {
 LINEAR = (None, "linear")
 AFRESH = 3  # cases that are asked of a process with no memories
 ORDINARY = ("uniform", "integers")
+DRAWN = 3  # sets of whole numbers
+NEARLY = 0.8  # of the layers
 ASKED, SHARED = 5, 40  # cases that are asked for with other numbers, of all of a group, and one by one
 
 Examine = Callable[[Case, str], Examined]
@@ -73,6 +76,8 @@ class Sights:
             return False
         if one.check == PURITY_CHECK:
             return self._is_remembered(one, check, key, group, left)
+        if key.verdict is Verdict.IMPRECISE and check != one.check and _is_of_group(key, one.group):
+            return True
         if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
             misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
             return misshapen and not _others(one, group)
@@ -83,11 +88,10 @@ class Sights:
         if check == one.check and key.verdict is Verdict.IMPRECISE:
             if one.key.verdict is Verdict.IMPRECISE:
                 return _dtype(key) == _dtype(one.key)
-            if not is_deviation(one) and any(_are_alike(key, failure.judgement) for failure in one.group.failures):
+            if not is_deviation(one) and (_is_of_group(key, one.group) or _says_dtype(one, _dtype(key))):
                 return True
             # Whole numbers leave narrower arithmetic no excuse.
-            whole = (replace(case, data=Data("integers", case.data.seed)) for case in group.cases[:ASKED])
-            if not self.late() and all(self._fails(one, case) for case in whole):
+            if not self.late() and all(self._fails_whole(one, case) for case in group.cases[:ASKED]):
                 return True
         cases = _others(one, group)
         if not cases:
@@ -106,7 +110,7 @@ class Sights:
         fulfils it; and whole layers whose operation fulfils it.
         """
         if group.layers:
-            return _told_layers(one, check, group, tally.passed_layers)
+            return _told_layers(one, check, group, tally.passed_layers) | self._inferred(one, check, group)
         if one.key.verdict is Verdict.IMPRECISE and (one.check, check) == (OUTPUT_CHECK, SPECIAL_CHECK):
             alike = (failure for failure in group.failures if failure.judgement.error <= one.group.worst)
             dtypes = {case.dtype for case in one.group.cases}  # one cause may have made several a row
@@ -129,6 +133,9 @@ class Sights:
         both = [case for case in group.cases if case.id in failed]
         if check in ALTERED:
             both += [case for case in group.cases[:SHARED] if self._fails_altered(one, check, case)]
+        if check in GRADIENT_CHECKS and one.check == OUTPUT_CHECK and not is_deviation(one):
+            held = [case for case in group.cases if one.holds(case)]
+            both += [case for case in held[:SHARED] if self._fails_altered(one, check, case)]
         if check == INFERENCE_CHECK:
             both = [case for case in group.cases if is_deviation(one) and predicted(one, case)]
         if not (is_deviation(one) and check in PARTS):
@@ -143,7 +150,7 @@ class Sights:
         Of those that are `left`, it shows a few: they fail for another reason, too.
         """
         if check == PURITY_CHECK:
-            return key.signature.startswith(STALE) and one.key.signature.startswith(STALE)
+            return all(told == REMEMBERS or told.startswith(STALE) for told in (key.signature, one.key.signature))
         stale = one.key.signature.startswith(STALE)
         stateful = stale or one.key.signature == REMEMBERS
         if stateful and check in REPEATING:  # what comes out at random depends on earlier calls, too
@@ -153,6 +160,29 @@ class Sights:
         anew = [self.afresh(case, check).judgement(check) for case in group.cases[:AFRESH]]
         gone = [told is not None and Key(told.verdict, told.signature) != key for told in anew]
         return bool(gone) and (all(gone) or (left and 2 * sum(gone) > len(gone)))
+
+    def _inferred(self, one: Distinct, check: str, group: Group) -> set[str]:
+        """The layers of a group whose operation infers a shape that fails as a discrepancy's do.
+
+        Where these are nearly all, it is all of them: layers are asked for shapes that their operation is not.
+        """
+        if {check, one.check} != {INFERENCE_CHECK} or self.late():
+            return set()
+        asked = group.layers[:SHARED]
+        told = {layer.id for layer in asked if self._fails(one, operation_case(layer))}
+        return {layer.id for layer in group.layers} if len(told) > NEARLY * len(asked) else told
+
+    def follows(self, one: Distinct, case: Case) -> bool:
+        """Whether the output of a case is one of a discrepancy's, or would be with other numbers."""
+        if self.late() or case in one.group.cases or not one.holds(case):
+            return case in one.group.cases
+        others = (replace(case, data=Data(recipe, case.data.seed)) for recipe in ORDINARY)
+        return any(fails_alike(one, self.examine(other, one.check)) for other in others)
+
+    def _fails_whole(self, one: Distinct, case: Case) -> bool:
+        """Whether a case fails as a discrepancy's do with whole numbers: one set of them may hide it."""
+        seeds = (case.data.seed + step for step in range(DRAWN))
+        return any(self._fails(one, replace(case, data=Data("integers", seed))) for seed in seeds)
 
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers.
@@ -210,10 +240,15 @@ def _related(case: Case, claim: Claim) -> list[Case]:
     return [related.case for related in relation.calls(expect(case))] if relation else []
 
 
-def _are_alike(key: Key, judgement: Judgement) -> bool:
-    """Whether one dtype's results are imprecise by both."""
-    found = Key(judgement.verdict, judgement.signature)
-    return found.verdict is key.verdict and _dtype(found) == _dtype(key)
+def _is_of_group(key: Key, group: Group) -> bool:
+    """Whether results of the key's dtype are imprecise in a group, too."""
+    found = (Key(failure.judgement.verdict, failure.judgement.signature) for failure in group.failures)
+    return any(one.verdict is key.verdict and _dtype(one) == _dtype(key) for one in found)
+
+
+def _says_dtype(one: Distinct, dtype: str) -> bool:
+    """Whether the condition is a dtype and no more."""
+    return one.fulfilled is not None and one.fulfilled.atoms == (Atom("dtype", "==", dtype),)
 
 
 def _dtype(key: Key) -> str:

@@ -7,7 +7,7 @@ from discrepancies import discrepancy, exhibit
 
 from depthwise_conformance.casebook.case import Case, Data
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
-from depthwise_conformance.diagnosis.leftovers import gather, give_away, settle
+from depthwise_conformance.diagnosis.leftovers import follow, gather, give_away, settle
 from depthwise_conformance.judging.tally import Examined, Failure, Group, Key
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reference import LayerConfig
@@ -108,3 +108,18 @@ def test_many_rules_that_say_one_thing_are_one_row():
     assert (whole.condition, whole.need, whole.total) == ('only if dtype == "float16"', True, False)
     assert whole.group.cases == CASES
     assert all(one.condition in whole.notes[0] for one in rules)
+
+
+@pytest.mark.parametrize("told", [{"cause": ONE}, {"condition": "kernel > 1"}, {"check": "dtype"}, {}])
+def test_what_nothing_tells_of_a_gradient_belongs_to_the_wrong_output_of_its_cases(told):
+    output = discrepancy("", exhibit(CASES[0], ONE))
+    gradient = replace(without_arrays(*CASES), check="gradient_input")
+    found = [output, replace(gradient, **told)]
+    follow("gradient_input", found, lambda one, case: case in CASES[:2])
+    if told:
+        assert found[1].group.cases == CASES
+    else:
+        assert [one.group.cases for one in found] == [CASES[:1], CASES[2:]]
+        assert output.shown_by["gradient_input"].cases == CASES[:2]
+    follow("gradient_input", found, lambda one, case: True)
+    assert (found == [output]) is (not told)

@@ -10,6 +10,7 @@ from depthwise_conformance.casebook.case import Case, Data, LayerCase, canonical
 from depthwise_conformance.diagnosis.conditions import Atom, Condition
 from depthwise_conformance.diagnosis.distinct import Distinct, absorb
 from depthwise_conformance.diagnosis.sights import Sights
+from depthwise_conformance.judging.repeating import REMEMBERS
 from depthwise_conformance.judging.tally import Examined, Failure, Group, Key, Tally
 from depthwise_conformance.judging.values import Judgement, expect
 from depthwise_conformance.reference import LayerConfig
@@ -17,6 +18,8 @@ from depthwise_conformance.reports.record import Verdict
 
 CHECK = "shape_inference"
 LEFT_OVER = Condition((Atom("leftover", ">", 0),))
+SINGLE = Condition((Atom("dtype", "==", "float32"),))
+LONG = Condition((Atom("kernel_width", ">", 2),))
 SHAPE = Key(Verdict.WRONG_SHAPE, "")
 
 
@@ -60,19 +63,19 @@ def test_whole_layers_belong_to_the_condition_of_their_operation(total, passed, 
 
 
 @pytest.mark.parametrize(
-    ("dtype", "whole_numbers", "rows"),
+    ("dtype", "whole_numbers", "said", "rows"),
     [
-        ("float32", Verdict.WRONG_VALUE, 1),
-        ("float32", Verdict.PASS, 2),  # what rounds
-        ("float64", Verdict.WRONG_VALUE, 2),  # beyond the condition
+        ("float32", Verdict.WRONG_VALUE, LONG, 1),
+        ("float32", Verdict.PASS, LONG, 2),  # what rounds
+        ("float32", Verdict.PASS, SINGLE, 1),  # but wrong values are of one dtype, and no more is known of them
+        ("float64", Verdict.WRONG_VALUE, SINGLE, 2),  # beyond the condition
     ],
 )
-def test_results_that_are_wrong_for_whole_numbers_too_are_not_imprecise(dtype, whole_numbers, rows):
+def test_results_that_are_wrong_for_whole_numbers_too_are_not_imprecise(dtype, whole_numbers, said, rows):
     case = Case(LayerConfig((2, 3), dtype=dtype), (2, 4, 5, 3), Data("uniform"))
     imprecise = discrepancy("as inaccurate as TF32 products", key=Key(Verdict.IMPRECISE, f"{dtype}: TF32 products"))
     imprecise.group = failing(case, verdict=Verdict.IMPRECISE)
-    single = Condition((Atom("dtype", "==", "float32"),))
-    wrong = replace(discrepancy(""), condition=f"only if {single}", fulfilled=single, need=True)
+    wrong = replace(discrepancy(""), condition=f"only if {said}", fulfilled=said, need=True)
     found = [imprecise]
     absorb(wrong, found, sights(whole_numbers).is_wrong_beyond_rounding)
     assert len([*found, wrong]) == rows
@@ -88,3 +91,41 @@ def test_imprecise_results_belong_to_wrong_values_that_have_such_of_their_dtype(
     others = failing(replace(case, data=Data("uniform", 1)), verdict=Verdict.IMPRECISE)
     key = Key(Verdict.IMPRECISE, f"{dtype}: bfloat16 products")
     assert sights().shows_again(wrong, "output", key, others) is alike
+
+
+@pytest.mark.parametrize(
+    ("check", "dtype", "alike"), [("gradient_input", "float32", True), ("output", "float64", False)]
+)
+def test_a_gradient_is_as_imprecise_as_its_output(check, dtype, alike):
+    case = Case(LayerConfig((2, 3)), (2, 4, 5, 3), Data("uniform"))
+    key = Key(Verdict.IMPRECISE, f"{dtype}: TF32 products")
+    wrong = discrepancy("")
+    wrong.group.add(Failure(case, Judgement(Verdict.IMPRECISE, signature="float32: TF32 products")), None)
+    others = failing(replace(case, data=Data("uniform", 1)), verdict=Verdict.IMPRECISE)
+    assert sights().shows_again(wrong, check, key, others) is alike
+
+
+@pytest.mark.parametrize(("operation", "told"), [(Verdict.WRONG_SHAPE, 3), (Verdict.PASS, 0)])
+def test_layers_infer_as_wrongly_as_their_operation(operation, told):
+    one, layers = Distinct(CHECK, SHAPE, Group()), [layer(stride) for stride in (1, 2, 3)]
+    shared = sights(operation).share(one, CHECK, failing(*layers, verdict=Verdict.WRONG_SHAPE), Tally())
+    assert len(shared) == told
+
+
+@pytest.mark.parametrize(("numbers", "told"), [(Verdict.WRONG_VALUE, True), (Verdict.PASS, False)])
+@pytest.mark.parametrize("kernel_width", [2, 3])
+def test_a_gradient_follows_an_output_that_is_wrong_with_other_numbers(numbers, told, kernel_width):
+    case = Case(LayerConfig((2, kernel_width)), (2, 4, 5, 3), Data("zeros"))
+    one = replace(discrepancy(""), condition=str(LONG), fulfilled=LONG, total=True)
+    shared = sights(numbers)._followers(one, "gradient_input", failing(case, verdict=Verdict.WRONG_VALUE))
+    assert shared == ({case.id} if told and LONG.holds(case) else set())
+    assert sights(numbers).follows(one, case) is (told and LONG.holds(case))
+
+
+def test_a_stale_result_depends_on_earlier_calls():
+    case = Case(LayerConfig((2, 3)), (2, 4, 5, 3), Data("uniform"))
+    stale, remembers = (Key(Verdict.IMPURE, text) for text in ("stale result for altered x", REMEMBERS))
+    group = failing(case, verdict=Verdict.IMPURE)
+    one = Distinct("purity", stale, group, "stale input")
+    assert sights().shows_again(one, "purity", remembers, group)
+    assert not sights().shows_again(one, "purity", Key(Verdict.IMPURE, "changed its argument x"), group)
