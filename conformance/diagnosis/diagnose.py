@@ -235,7 +235,7 @@ class Diagnosis:
             if any(one.holds(case) for one in told):
                 return None
             examined = self._examine(case, whole.check)
-            answer, exhibit = fails_alike(whole, examined), examined.exhibit(whole.check)
+            answer, exhibit = fails_untold(whole, examined, self._found), examined.exhibit(whole.check)
             further.extend([case] if answer else [])
             if answer and exhibit:
                 shown[case.id] = exhibit

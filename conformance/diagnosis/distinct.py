@@ -17,7 +17,7 @@ from depthwise_conformance.diagnosis.places import Observation, place
 from depthwise_conformance.diagnosis.program import is_described
 from depthwise_conformance.judging.checks import PARTS
 from depthwise_conformance.judging.tally import Examined, Exhibit, Failure, Group, Key
-from depthwise_conformance.judging.values import in_units
+from depthwise_conformance.judging.values import Judgement, in_units
 from depthwise_conformance.reference import Arithmetic
 from depthwise_conformance.reports.record import Verdict
 
@@ -161,10 +161,20 @@ def _among_others(distinct: Distinct, sample: Sample, case: Case) -> bool | None
 
 
 def fails_untold(distinct: Distinct, examined: Examined, found: Sequence[Distinct]) -> bool | None:
-    """The same, but None where it has no cause and those that are found explain the array."""
+    """The same, but None where it has no cause and those that are found explain the array, or are as imprecise."""
     check, answer = distinct.check, fails_alike(distinct, examined)
-    exhibit = None if is_deviation(distinct) or not answer else examined.exhibit(check)
+    if is_deviation(distinct) or not answer:
+        return answer
+    exhibit, judgement = examined.exhibit(check), examined.judgement(check)
+    others = (other for other in found if check in other.checks and other.key != distinct.key)
+    if judgement and any(_is_as_imprecise(other, judgement) for other in others):
+        return None
     return None if exhibit and are_explaining(found, check, exhibit) else answer
+
+
+def _is_as_imprecise(other: Distinct, judgement: Judgement) -> bool:
+    verdict, signature = other.key
+    return verdict is judgement.verdict is Verdict.IMPRECISE and signature == judgement.signature
 
 
 def is_told(other: Distinct, check: str, case: Case, exhibit: Exhibit | None) -> bool:

@@ -7,6 +7,7 @@ case is made as plain as it can be first, so that it shows one fault, and no mor
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,8 +71,9 @@ def find_need(known: Known, ask: Ask) -> Condition | None:
     rare = [(atom, share) for atom, share in shared(known.failing, known.passing) if share <= RARE]
     telling = [(atom, share) for atom, share in rare if len(known.failing) * -math.log2(share + 1e-3) >= _least(atom)]
     for atom, _ in sorted(telling, key=lambda pair: pair[0].cost + 4.0 * pair[1])[:2]:
-        without = [other for case in known.failing for other in _without(case, atom)]
-        asked = [other for other in dict.fromkeys(without) if known.limit.claim.covers(other)][:TRIED]
+        turns = itertools.zip_longest(*(_without(case, atom) for case in known.failing))
+        without = dict.fromkeys(other for turn in turns for other in turn if other is not None)
+        asked = [other for other in without if known.limit.claim.covers(other)][:TRIED]
         answers = [ask(other) for other in asked]
         if True not in answers and answers.count(False) >= NEAR:
             return Condition((atom,))

@@ -76,14 +76,15 @@ class Sights:
             return False
         if one.check == PURITY_CHECK:
             return self._is_remembered(one, check, key, group, left)
-        if key.verdict is Verdict.IMPRECISE and check != one.check and _is_of_group(key, one.group):
+        follows = check in FOLLOWING.get(one.check, ())
+        if follows and not one.cause and key.verdict is Verdict.IMPRECISE and _is_of_group(key, one.group):
             return True
         if key.verdict in WITHOUT_RESULT:  # a cotangent of the right shape suits no output of a wrong one
             misshapen = one.key.verdict is Verdict.WRONG_SHAPE and check in GRADIENT_CHECKS
             return misshapen and not _others(one, group)
         if one.key.verdict not in VALUES:
             return False
-        if check != one.check and check not in FOLLOWING.get(one.check, ()):
+        if check != one.check and not follows:
             return False
         if check == one.check and key.verdict is Verdict.IMPRECISE:
             if one.key.verdict is Verdict.IMPRECISE:
@@ -131,11 +132,9 @@ class Sights:
         """
         failed = {failure.case.id for failure in one.group.failures}
         both = [case for case in group.cases if case.id in failed]
-        if check in ALTERED:
+        hidden = check in GRADIENT_CHECKS and one.check == OUTPUT_CHECK and not is_deviation(one)
+        if check in ALTERED or hidden:
             both += [case for case in group.cases[:SHARED] if self._fails_altered(one, check, case)]
-        if check in GRADIENT_CHECKS and one.check == OUTPUT_CHECK and not is_deviation(one):
-            held = [case for case in group.cases if one.holds(case)]
-            both += [case for case in held[:SHARED] if self._fails_altered(one, check, case)]
         if check == INFERENCE_CHECK:
             both = [case for case in group.cases if is_deviation(one) and predicted(one, case)]
         if not (is_deviation(one) and check in PARTS):
@@ -187,11 +186,13 @@ class Sights:
     def _fails_altered(self, one: Distinct, check: str, case: Case) -> bool:
         """Whether one of the calls that a check made of a case fails the discrepancy's check, with ordinary numbers.
 
+        Without a cause, what fails beyond the condition is another's.
         Small ones or large: an activation may be wrong beyond a limit alone.
         """
         calls = _related(case, self.claim) if check == METAMORPHIC_CHECK else [case]
         ordinary = (replace(call, data=Data(recipe, call.data.seed)) for call in calls for recipe in ORDINARY)
-        return not self.late() and any(self._fails(one, call) for call in ordinary)
+        own = (call for call in ordinary if is_deviation(one) or one.holds(call))
+        return not self.late() and any(self._fails(one, call) for call in own)
 
     def is_wrong_beyond_rounding(self, one: Distinct, other: Distinct) -> bool:
         """Whether what is told to be imprecise is another sight of wrong values whose condition it fulfils."""

@@ -15,10 +15,11 @@ from depthwise_conformance.diagnosis.distinct import (
     evidence,
     fails_alike,
     fails_untold,
+    is_narrower,
     most_telling,
     takes_both,
 )
-from depthwise_conformance.judging.tally import Examined, Failure, Group
+from depthwise_conformance.judging.tally import Examined, Failure, Group, Key
 from depthwise_conformance.judging.values import Judgement
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
@@ -107,3 +108,23 @@ def test_a_result_of_two_causes_fails_as_either_does_and_one_of_the_other_alone_
 @pytest.mark.parametrize(("cause", "answer"), [(ONE, None), (BOTH, None), ("activation missing", True)])
 def test_what_is_told_already_says_nothing_of_what_has_no_cause(cause, answer):
     assert fails_untold(discrepancy(""), examined(cause), [discrepancy(ONE), discrepancy(OTHER)]) is answer
+
+
+@pytest.mark.parametrize(("told", "answer"), [("float32: TF32 products", None), ("float32: bfloat16 products", True)])
+def test_what_is_as_imprecise_as_is_told_does_not_fail_alike(told, answer):
+    given = exhibit(CASES[0], ONE)
+    judgement = Judgement(Verdict.IMPRECISE, signature="float32: TF32 products")
+    examined = Examined(given.expectation, [("output", judgement)], {"output": given.observed})
+    others = [discrepancy("as inaccurate as it is", key=Key(Verdict.IMPRECISE, told))]
+    assert fails_untold(discrepancy(""), examined, others) is answer
+
+
+@pytest.mark.parametrize(
+    ("need", "cause", "narrower"), [(True, "", [True, True]), (False, "", [True, False]), (True, ONE, [True, False])]
+)
+def test_a_condition_that_says_more_than_a_need_is_of_the_same(need, cause, narrower):
+    half, wide = Atom("dtype", "==", "float16"), Atom("kernel_width", ">", 1)
+    one = replace(discrepancy(cause), fulfilled=Condition((half,)), need=need)
+    assert [is_narrower(Condition(atoms), one) for atoms in ((half,), (half, wide))] == narrower
+    assert not is_narrower(Condition((wide,)), one)
+    assert not is_narrower(Condition(), one)

@@ -113,11 +113,12 @@ def test_layers_infer_as_wrongly_as_their_operation(operation, told):
 
 
 @pytest.mark.parametrize(("numbers", "told"), [(Verdict.WRONG_VALUE, True), (Verdict.PASS, False)])
-@pytest.mark.parametrize("kernel_width", [2, 3])
-def test_a_gradient_follows_an_output_that_is_wrong_with_other_numbers(numbers, told, kernel_width):
+@pytest.mark.parametrize("kernel_width", [2, 3])  # the condition holds on one
+@pytest.mark.parametrize("check", ["gradient_input", "special_values"])
+def test_what_follows_from_an_output_that_is_wrong_with_other_numbers(numbers, told, kernel_width, check):
     case = Case(LayerConfig((2, kernel_width)), (2, 4, 5, 3), Data("zeros"))
     one = replace(discrepancy(""), condition=str(LONG), fulfilled=LONG, total=True)
-    shared = sights(numbers)._followers(one, "gradient_input", failing(case, verdict=Verdict.WRONG_VALUE))
+    shared = sights(numbers)._followers(one, check, failing(case, verdict=Verdict.WRONG_VALUE))
     assert shared == ({case.id} if told and LONG.holds(case) else set())
     assert sights(numbers).follows(one, case) is (told and LONG.holds(case))
 
