@@ -81,24 +81,33 @@ def damaged(value, draw: random.Random):
     return made
 
 
+def digested(folder):
+    digest = read_digest(folder)
+    return step_summary(digest), list(annotate(digest)), json.dumps(digest.figures)
+
+
 def read_all(folder, other, out):
     """Everything that reads a run folder."""
-    write_page(folder)
-    write_badge(folder)
-    digest = read_digest(folder)
-    step_summary(digest), list(annotate(digest)), json.dumps(digest.figures)
-    read_history([folder])
-    compare_folders(other, folder)
-    load(folder)
-    verify_folder(folder)
-    merge([folder], out)
+    for read in readers(other, out):
+        read(folder)
+
+
+def readers(other, out):
+    """Each reads what it shows, and no more: what is damaged may be of no concern to it."""
+    yield from (write_page, write_badge, digested, lambda folder: read_history([folder]))
+    yield from (lambda folder: compare_folders(other, folder), load, verify_folder)
+    yield lambda folder: merge([folder], out)
 
 
 def refused(folder, other, out) -> bool:
-    """Whether it is refused by name; anything but ValueError is an error of this tool."""
+    """Whether any refuses it, by name, and wrote nothing; anything but ValueError is an error of this tool."""
+    return any([refused_by(read, folder) for read in readers(other, out)])
+
+
+def refused_by(read, folder) -> bool:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     try:
-        read_all(folder, other, out)
+        read(folder)
     except ValueError as error:
         assert type(error) is ValueError
         assert str(folder) in str(error)
