@@ -131,4 +131,7 @@ def _target_of(item: str) -> str:
 def _tell_end(target: Target) -> str:
     if target.status != "judged":
         return f"{target.status}: {target.message}"
-    return f"{target.judged} of {target.cases} cases judged, {target.declined.total()} declined"
+    declined = target.declined.total()
+    idle = target.cases - target.judged - declined
+    rest = f", {idle} for checks that were not chosen, or failing as their operation does" if idle > 0 else ""
+    return f"{target.judged} of {target.cases} cases judged, {declined} declined{rest}"

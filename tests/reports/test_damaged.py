@@ -101,7 +101,7 @@ def readers(other, out):
 
 def refused(folder, other, out) -> bool:
     """Whether any refuses it, by name, and wrote nothing; anything but ValueError is an error of this tool."""
-    return any([refused_by(read, folder) for read in readers(other, out)])
+    return sum(refused_by(read, folder) for read in readers(other, out)) > 0
 
 
 def refused_by(read, folder) -> bool:
