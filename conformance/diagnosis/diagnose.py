@@ -46,7 +46,7 @@ from depthwise_conformance.diagnosis.inquiry import Finding, Limit, narrow
 from depthwise_conformance.diagnosis.leftovers import follow, gather, give_away, settle
 from depthwise_conformance.diagnosis.rules import EASY, SEEDS, Known, find_need, find_rule
 from depthwise_conformance.diagnosis.rules import QUESTIONS as RULE_QUESTIONS
-from depthwise_conformance.diagnosis.seen import seen_cause
+from depthwise_conformance.diagnosis.seen import BEYOND, seen_cause
 from depthwise_conformance.diagnosis.separating import plainest
 from depthwise_conformance.diagnosis.sights import FOLLOWING, Examine, Sights
 from depthwise_conformance.judging.checks import DETERMINISM_CHECK, PARTS, PURITY_CHECK, SPECIAL_CHECK
@@ -301,7 +301,7 @@ class Diagnosis:
     # When.
 
     def _find_condition(self, distinct: Distinct, tally: Tally, doubtful: float = DOUBTFUL) -> None:
-        if layers := distinct.group.layers:
+        if (layers := distinct.group.layers) and distinct.cause != BEYOND:  # chance says on which layers
             distinct.condition = condition(layers, tally.passed_layers)
         if refusals := distinct.group.refusals:
             distinct.condition = refused_arguments(refusals)

@@ -13,6 +13,7 @@ from depthwise_conformance.judging.checks import PARTS, SPECIAL_CHECK
 from depthwise_conformance.judging.repeating import STALE
 from depthwise_conformance.judging.tally import Exhibit, Key
 from depthwise_conformance.judging.values import Expectation, special_errors
+from depthwise_conformance.layers.sampling import TRUNCATION
 from depthwise_conformance.reference import FLUSHED, FORMATS, Arithmetic, Evaluation, SpecialOutput, expected_arithmetic
 from depthwise_conformance.reports.record import Verdict
 
@@ -27,6 +28,7 @@ STALE_CAUSES = {
     "altered bias": "stale bias",
     "altered gradients": "stale gradients",
 }
+BEYOND = "weights beyond the truncation"
 ELEMENTS = 12  # that tell of one rounding, or of what becomes of special values: fewer may be chance
 
 
@@ -34,6 +36,8 @@ def seen_cause(check: str, key: Key, exhibits: Collection[Exhibit]) -> str:
     """The cause that failing results show, given the check, their verdict with its signature, and their arrays."""
     if key.signature.startswith(STALE):
         return STALE_CAUSES[key.signature.removeprefix(STALE)]
+    if key.signature.startswith(f"{TRUNCATION} of "):
+        return BEYOND
     if key.verdict is Verdict.WRONG_SPECIAL and check == SPECIAL_CHECK:
         return next((name for name, tells in SPECIAL_CAUSES.items() if _explain_all(tells, exhibits)), "")
     if key.verdict is not Verdict.IMPRECISE:
@@ -178,4 +182,4 @@ SPECIAL_CAUSES: dict[str, Tells] = {
     "infinity replaced by the largest number": _instead(_infinite, lambda values, largest: values == largest),
     "infinity replaced by NaN": _instead(_infinite, lambda values, largest: np.isnan(values)),
 }
-SEEN = (*STALE_CAUSES.values(), FLUSHED, *ROUNDINGS, *SPECIAL_CAUSES)
+SEEN = (*STALE_CAUSES.values(), FLUSHED, *ROUNDINGS, *SPECIAL_CAUSES, BEYOND)

@@ -21,6 +21,7 @@ from depthwise_conformance.reference.initializers import Distribution, Independe
 
 FALSE_ALARM = 1e-9
 GRID = 1e-6  # by which the format's grid may shift probabilities
+TRUNCATION = "truncation"  # the fault of few weights that a truncated distribution leaves out
 FEW = 64  # draws of float32 among which no two of a hundred are the same by chance
 AnyArray = NDArray[Any]
 
@@ -44,7 +45,9 @@ def _range(values: Array, found: Distribution, roundoff: float) -> tuple[str, st
     farthest = float(np.abs(values - found.centre).max(initial=0.0))
     if farthest <= found.reach * (1.0 + 4.0 * roundoff) + 4.0 * roundoff * abs(found.centre):
         return None
-    return "range", f"expected within {found.reach:.6g} of {found.centre:g}\n     got {farthest:.6g} away from it"
+    few = found.kind == "truncated_normal" and _distribution(values, found) is None
+    fault = TRUNCATION if few else "range"
+    return fault, f"expected within {found.reach:.6g} of {found.centre:g}\n     got {farthest:.6g} away from it"
 
 
 def _distribution(values: Array, found: Distribution) -> tuple[str, str] | None:

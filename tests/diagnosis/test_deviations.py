@@ -21,7 +21,7 @@ from depthwise_conformance.diagnosis.explaining import PAIRS as COUPLES
 from depthwise_conformance.diagnosis.explaining import Explanation, Sample, deviates, explain, reproduces, separates
 from depthwise_conformance.diagnosis.predicting import predict
 from depthwise_conformance.diagnosis.program import PARTS, honest
-from depthwise_conformance.diagnosis.seen import ROUNDINGS, SEEN, SPECIAL_CAUSES, STALE_CAUSES
+from depthwise_conformance.diagnosis.seen import BEYOND, ROUNDINGS, SEEN, SPECIAL_CAUSES, STALE_CAUSES
 from depthwise_conformance.judging.values import Expectation, expect, judge_values
 from depthwise_conformance.reference import LayerConfig
 from depthwise_conformance.reports.record import Verdict
@@ -191,6 +191,7 @@ def page() -> str:
         "  every result of layers without an activation is on that side of the exact one.",
         "- `subnormals taken for zero`: those of the arguments, of the result, or both.",
         *(f"- `{cause}`, in every wrong result of special values." for cause in SPECIAL_CAUSES),
+        f"- `{BEYOND}`: few of those that a truncated normal initializer draws, whose distribution is right otherwise.",
         "",
         "Narrow accumulators are told by the signature of `imprecise`, as what explains the errors: many faults are as",
         "small.",

@@ -11,7 +11,7 @@ from honest import Honest
 
 from depthwise_conformance.adapters.base import Adapter
 from depthwise_conformance.casebook.case import Case, Data
-from depthwise_conformance.diagnosis.seen import SEEN, STALE_CAUSES, seen_cause
+from depthwise_conformance.diagnosis.seen import BEYOND, SEEN, STALE_CAUSES, seen_cause
 from depthwise_conformance.judging.tally import Exhibit, Key
 from depthwise_conformance.judging.values import Expectation, expect, judge_special, judge_values
 from depthwise_conformance.reference import LayerConfig
@@ -75,3 +75,8 @@ def test_a_few_elements_are_no_cause() -> None:
     y[0, 0, 0, 0] = np.nextafter(np.nextafter(y[0, 0, 0, 0], np.float16(0)), np.float16(0))
     key = Key(Verdict.IMPRECISE, "float16: float16 accumulation")
     assert seen_cause("output", key, [Exhibit(of, y)]).startswith("as inaccurate as ")
+
+
+def test_weights_beyond_the_truncation_are_a_cause_without_arrays() -> None:
+    assert seen_cause("initializers", Key(Verdict.WRONG_VALUE, "truncation of the initial kernel"), []) == BEYOND
+    assert seen_cause("initializers", Key(Verdict.WRONG_VALUE, "range of the initial kernel"), []) == ""

@@ -13,7 +13,7 @@ from depthwise_conformance.layers.asking import judge_layers
 from depthwise_conformance.layers.judging import SIGNATURE, judge_layer, layer_requests
 from depthwise_conformance.layers.refusals import OUTSIDE, judge_refusal
 from depthwise_conformance.layers.rehearsal import Drawn, Rehearsal, reference_layer
-from depthwise_conformance.layers.sampling import FALSE_ALARM, describe_sample, distance_allowed
+from depthwise_conformance.layers.sampling import FALSE_ALARM, TRUNCATION, describe_sample, distance_allowed
 from depthwise_conformance.layers.telling import condition, plainer
 from depthwise_conformance.reference.initializers import (
     GlorotUniform,
@@ -217,6 +217,15 @@ def test_honest_draws_are_not_blamed(name):
 def test_other_draws_are_told(asked, drawn, fault):
     large = (3, 3, 256, 16)
     assert describe_sample(sample(drawn, 0, large), Drawn(asked, large), U32)[0] == fault
+
+
+def test_few_weights_beyond_the_truncation_are_told_as_such():
+    weights = sample(TruncatedNormal(), 0)
+    weights[0, 0, 0, 0] = 0.16
+    assert describe_sample(weights, Drawn(TruncatedNormal(), SHAPE), U32)[0] == TRUNCATION
+    weights = sample(GlorotUniform(), 0)
+    weights[0, 0, 0, 0] = 0.6
+    assert describe_sample(weights, Drawn(GlorotUniform(), SHAPE), U32)[0] == "range"
 
 
 def test_copies_are_told():
