@@ -1,7 +1,7 @@
 """The validator validated: every faulty implementation is caught, no honest one is blamed.
 
-All run as they would alone by default: the same cases, each in a worker process of its own. A fault is let go once the
-check that it belongs to has caught it, which changes nothing but the time that this takes.
+All run as they would alone by default: the same cases, each in a worker process of its own. A fault is judged by the
+check that it belongs to and by what this stands on, and is let go once it is caught: that changes nothing but the time.
 """
 
 import pytest
@@ -10,27 +10,34 @@ from honest import HONEST, MatrixProduct, RoundedStages
 from trial import Fake, Found, grouped, judge, own_check
 
 from depthwise_conformance.adapters.base import Adapter
+from depthwise_conformance.judging.checks import GRADIENT_CHECKS
 from depthwise_conformance.reports.record import CHECKS, LAYER_CHECKS
 from depthwise_conformance.running.agenda import Options
 from depthwise_conformance.running.options import ALONE
 
 TENFOLD = (MatrixProduct, RoundedStages)
 OPERATION = set(CHECKS) - set(LAYER_CHECKS)
+CALLS = {"purity", "determinism", "memory"}  # checks of all that is asked for
 
 
 def checks_of(fake: Fake) -> set[str]:
-    """All but those of whole layers, which have faults of their own; of an honest fake, all."""
-    return set(CHECKS) if fake in HONEST else OPERATION | {own_check(fake)}
+    """The one that a fault belongs to, and what tells that it refuses some calls only; of an honest fake, all."""
+    if fake in HONEST:
+        return set(CHECKS)
+    own = own_check(fake)
+    return {"output", "shape_inference", own, *(GRADIENT_CHECKS if own in CALLS else ())}
 
 
 @pytest.fixture(scope="module")
 def caught() -> Found:
-    quick = [fake for fake in FAULTS if fake not in LETHAL]
-    return {
-        name: checks
-        for group in grouped(quick)
-        for name, checks in judge(group, Options(examples=ALONE), checks_of, let_go=True).items()
-    }
+    quick = sorted((fake for fake in FAULTS if fake not in LETHAL), key=own_check)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("depthwise_conformance.running.engine.CHUNK", 4)  # a fault is let go between chunks
+        return {
+            name: checks
+            for group in grouped(quick)
+            for name, checks in judge(group, Options(examples=ALONE), checks_of, let_go=True).items()
+        }
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def caught() -> Found:
     by_check = sorted(LAYER_FAULTS, key=own_check)  # those that are caught by the same cases are done together
     with pytest.MonkeyPatch.context() as patch:
         # A fault is let go after the first case that shows it.
-        patch.setattr("depthwise_conformance.running.agenda.CHUNK", 1)
+        patch.setattr("depthwise_conformance.running.engine.CHUNK", 1)
         return {
             name: checks
             for group in grouped(by_check)
